@@ -1,0 +1,306 @@
+package Katalo::Test;
+
+=head1 NAME
+
+Katalo::Test - a real nginx with the module, for tests in plain Perl
+
+=head1 SYNOPSIS
+
+  use FindBin;
+  use lib "$FindBin::Bin/lib";
+  use Test::More;
+  use Katalo::Test qw(:all);
+  use Katalo::Upstream qw(expects_auth);
+
+  my $key = new_key('prod1');                # kat_live_prod1.<random>
+  my $up = Katalo::Upstream->new(keys => [$key]);
+  my $gateway = Katalo::Test->new(
+      upstream => $up, keys => { production => $key }, http => <<'EOC')->start;
+          katalo_key production file:%KEY:production%;
+          upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
+          proxy_ssl_trusted_certificate %CA%;
+          server {
+              listen 127.0.0.1:%PORT%;
+              listen 127.0.0.1:%TLS_PORT% ssl http2;
+              ssl_certificate %CERT%;
+              ssl_certificate_key %CERT_KEY%;
+              location /katalo/ {
+                  katalo_bearer production;
+                  proxy_pass https://app.katalo.ai/api/v1/;
+              }
+              location = /status { katalo_status json; }
+          }
+  EOC
+
+  my $response = $gateway->request('GET', '/katalo/usage/summary',
+                                   headers => ['Cookie: a=b']);
+  is($response->status, 200, 'usage is answered');
+  my ($record) = $up->received(1);
+  is_deeply([$up->auth($record)], [expects_auth($key)], 'the key, once');
+  lacks_secrets($gateway->error_log, 'the error log shows no key');
+
+=head1 THE GATEWAY
+
+new() takes: http (the inside of http{}), main and events (further lines of
+those levels), keys (name => content, each a file of mode 0600), upstream (a
+Katalo::Upstream), vars (further placeholders), env (of the master; undef
+unsets), workers (1), debug (1 logs at debug level), user.  Nothing runs until
+start().
+
+Placeholders: %PORT% %PORT2% ... %TLS_PORT% ... (free ports of 127.0.0.1),
+%PREFIX%, %KEY:name% (path of a key's file), %UPSTREAM_PORT% (TLS),
+%UPSTREAM_PLAIN_PORT%, %CA% %OTHER_CA% %CERT% %CERT_KEY%, and those in vars.
+access_log is logs/access.log unless the http text has its own.
+
+  start, stop, quit        each waits for its end; start dies if nginx does not
+                           run; stop and quit return the wait status
+  reload(%new)             replaces parts given (http, main, ...), sends HUP and
+                           waits for the new workers; false if the new
+                           configuration was refused; gone => 1 waits for the
+                           end of the old workers too
+  reopen                   USR1, and waits until all have the new logs
+  signal($name)            to the master
+  master_pid, worker_pids
+  test_config($http), test_config(%new)
+                           (exit code, output) of nginx -t with parts replaced
+  dump_config              output of nginx -T
+  port($n), tls_port($n), url($path), tls_url($path)
+  request($method, $target, headers => [...], body =>, chunked => [...],
+          http => '1.0', tls => 1)
+  send_raw($bytes, tls => 1, method => 'GET')
+  connection(tls => 1)     a Katalo::Test::Client, for keep-alive, pipelining
+  status($target)          the decoded JSON of a katalo_status location
+  set_key($name, $content) replaces a key's file by rename
+  write_file($path, $content, $mode), read_file($path)   below the prefix
+  error_log, access_log    texts; mark_log makes error_log begin here
+  wait_for_log(qr/.../, $timeout)
+
+request() and the like give a Katalo::Test::Response: status (0 if none came),
+version, reason, head, headers, header($name), header_names, body, json, raw,
+complete.
+
+=head1 FUNCTIONS
+
+  new_key($id), new_secret($length)     random, never shown
+  redact($text)
+  is_redacted($got, $expected, $name)   compares what may hold a key
+  like_redacted($got, $pattern, $name)
+  lacks_secrets($text, $name)           no key made so far, in no form
+  wait_until(sub { ... }, $timeout)     what the sub returned last
+  curl(@args)                           a Response with exit and error; for
+                                        HTTP/2 and what else curl can do
+  has_feature('debug' | 'http_v2' | 'http_v3' | any --with- name)
+  nginx_version                         '1.22.1'
+  certificate($name), certificate_key($name)   see Katalo::Test::Certificates
+
+=head1 ENVIRONMENT
+
+  TEST_NGINX_BINARY   /usr/sbin/nginx
+  TEST_NGINX_MODULE   the module's .so; objs/ngx_http_katalo_module.so of this
+                      repository if unset; empty for a static build
+  TEST_NGINX_LOAD     further modules to load, separated by spaces
+
+=cut
+
+use strict;
+use warnings;
+
+use parent qw(Katalo::Test::Prefix);
+
+use Exporter qw(import);
+use File::Temp;
+
+use Katalo::Test::Certificates qw(certificate certificate_key);
+use Katalo::Test::Client;
+use Katalo::Test::Curl qw(curl);
+use Katalo::Test::Nginx qw(has_feature nginx_version);
+use Katalo::Test::Process qw(wait_until children title slurp);
+use Katalo::Test::Secrets qw(new_key new_secret redact is_redacted
+                             like_redacted lacks_secrets);
+
+our @EXPORT_OK = qw(new_key new_secret redact is_redacted like_redacted
+                    lacks_secrets wait_until curl has_feature nginx_version
+                    certificate certificate_key);
+our %EXPORT_TAGS = (all => \@EXPORT_OK);
+
+
+sub new {
+    my ($class, %option) = @_;
+
+    return $class->SUPER::new(workers => 1, %option);
+}
+
+
+sub start {
+    my ($self) = @_;
+
+    $self->_write_config('nginx.conf');
+    $self->{process} = Katalo::Test::Process->spawn(
+        command => [$self->_command('nginx.conf')],
+        output => "$self->{prefix}/logs/output", env => $self->{env});
+
+    wait_until(sub { $self->worker_pids == $self->{workers}
+                     || !$self->{process}->is_running }, 30);
+
+    die 'nginx does not run: ' . redact($self->read_file('logs/output'))
+        if !$self->{process}->is_running
+           || $self->worker_pids != $self->{workers};
+
+    return $self;
+}
+
+
+sub stop { return $_[0]{process}->stop('TERM') }
+sub quit { return $_[0]{process}->stop('QUIT') }
+sub signal { return $_[0]{process}->signal($_[1]) }
+sub master_pid { return $_[0]{process}->pid }
+
+
+# Workers that serve: they take their title once they are initialized, and
+# another one when they begin to leave.
+sub worker_pids {
+    my ($self) = @_;
+
+    return grep { title($_) eq 'nginx: worker process' }
+                children($self->master_pid);
+}
+
+
+sub reload {
+    my ($self, %new) = @_;
+    my %old = map { $_ => 1 } $self->worker_pids;
+    my $gone = delete $new{gone};
+    my $end = length $self->read_file('logs/error.log');
+
+    @$self{keys %new} = values %new;
+    $self->_write_config('nginx.conf');
+    $self->signal('HUP');
+
+    my $outcome = wait_until(sub {
+        my @now = $self->worker_pids;
+        return 'up' if @now == $self->{workers} && !grep { $old{$_} } @now;
+        return 'refused' if substr($self->read_file('logs/error.log'), $end)
+                            =~ /\[emerg\]/;
+    }, 30) // '';
+
+    if ($gone && $outcome eq 'up') {
+        wait_until(sub { !grep { $old{$_} } children($self->master_pid) }, 30)
+            or die "old workers do not leave\n";
+    }
+
+    die "no new workers after a reload\n" if !$outcome;
+
+    return $outcome eq 'up';
+}
+
+
+sub reopen {
+    my ($self) = @_;
+    my $log = "$self->{prefix}/logs/error.log";
+
+    $self->signal('USR1');
+
+    return wait_until(sub {
+        for my $pid ($self->master_pid, $self->worker_pids) {
+            return 0 if !grep { (readlink $_ // '') eq $log }
+                              glob "/proc/$pid/fd/*";
+        }
+        return -e $log;
+    });
+}
+
+
+sub test_config {
+    my ($self, @new) = @_;
+    my %new = @new == 1 ? (http => $new[0]) : @new;
+
+    local @$self{keys %new} = values %new;
+    $self->_write_config('test.conf');
+
+    return $self->_run($self->_command('test.conf'), '-t');
+}
+
+
+sub dump_config {
+    my ($self) = @_;
+
+    return ($self->_run($self->_command('nginx.conf'), '-T'))[1];
+}
+
+
+sub url { return 'http://127.0.0.1:' . $_[0]->port . ($_[1] // '/') }
+sub tls_url { return 'https://localhost:' . $_[0]->tls_port . ($_[1] // '/') }
+
+
+sub connection {
+    my ($self, %option) = @_;
+    my $port = $option{tls} ? $self->tls_port : $self->port;
+
+    return Katalo::Test::Client->new(port => $port, %option);
+}
+
+
+sub request {
+    my ($self, $method, $target, %option) = @_;
+
+    push @{ $option{headers} = [@{ $option{headers} // [] }] },
+         'Connection: close'
+        if !grep { /^connection:/i || ref $_ && lc $_->[0] eq 'connection' }
+                 @{ $option{headers} // [] };
+
+    return $self->connection(%option)->request($method, $target, %option);
+}
+
+
+sub send_raw {
+    my ($self, $bytes, %option) = @_;
+    my $client = $self->connection(%option);
+
+    $client->write($bytes);
+
+    return $client->read_response($option{method} // 'GET');
+}
+
+
+sub status {
+    my ($self, $target) = @_;
+
+    return $self->request('GET', $target // '/status')->json;
+}
+
+
+sub _command {
+    my ($self, $name) = @_;
+
+    return Katalo::Test::Nginx::command($self->{prefix}, $name);
+}
+
+
+sub _write_config {
+    my ($self, $name) = @_;
+    my $text = Katalo::Test::Nginx::config(%$self);
+
+    return $self->write_file("conf/$name", $self->expand($text));
+}
+
+
+sub _run {
+    my ($self, @command) = @_;
+    my $output = File::Temp->new;
+
+    my $process = Katalo::Test::Process->spawn(
+        command => \@command, output => "$output", env => $self->{env});
+    wait_until(sub { !$process->is_running }, 30);
+
+    return ($process->stop >> 8, slurp("$output"));
+}
+
+
+sub DESTROY {
+    my ($self) = @_;
+
+    local ($?, $@, $!);
+    $self->{process}->DESTROY if $self->{process};
+}
+
+1;
