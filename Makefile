@@ -1,0 +1,126 @@
+# ngx_http_katalo_module: `make help` lists the targets.
+
+NGINX     ?= /usr/sbin/nginx
+NGINX_DEV ?= /usr/share/nginx/src
+OBJS      ?= objs
+CC        ?= cc
+JOBS      ?= $(shell nproc)
+TESTS     ?= t/*.t
+
+CC_OPT ?= -g -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
+LD_OPT ?= -Wl,-z,relro -Wl,-z,now -fPIC
+
+STATIC_OBJS  ?= objs-static
+STATIC_FLAGS ?= --with-debug --with-threads --with-http_ssl_module \
+	--with-http_v2_module --with-http_auth_request_module \
+	--with-http_realip_module --with-http_sub_module
+
+BUILD_PACKAGES = nginx nginx-dev make gcc libc6-dev
+DEMO_PACKAGES  = perl libio-socket-ssl-perl python3 curl ca-certificates
+TEST_PACKAGES  = util-linux openssl
+CHECK_PACKAGES = clang cppcheck
+
+MODULE  = ngx_http_katalo_module
+SO      = $(OBJS)/$(MODULE).so
+SOURCES = $(wildcard $(MODULE)/*)
+BUILT   = $(abspath $(OBJS))
+
+.PHONY: all deps deps-demo deps-check install static demo run test check \
+	warnings cppcheck style clean help
+
+all: $(SO)
+
+# a new nginx needs a new build: objects for another version do not load
+$(OBJS)/Makefile: config $(NGINX_DEV)/src/core/nginx.h
+	rm -rf $(OBJS)
+	mkdir -p $(OBJS)
+	cd $(NGINX_DEV) && bash -c '. ./conf_flags && \
+		./configure --with-cc=$(CC) --with-cc-opt="$(CC_OPT)" \
+		--with-ld-opt="$(LD_OPT)" "$${NGX_CONF_FLAGS[@]}" \
+		--add-dynamic-module="$(CURDIR)" --builddir="$(BUILT)"' \
+		> $(BUILT)/configure.log || { tail $(BUILT)/configure.log; exit 1; }
+
+$(SO): $(OBJS)/Makefile $(SOURCES)
+	$(MAKE) -j$(JOBS) -C $(NGINX_DEV) -f $(BUILT)/Makefile modules
+
+static:
+	@test -n "$(NGINX_SRC)" || { \
+		echo "say where nginx's source is: make static NGINX_SRC=..."; exit 2; }
+	mkdir -p $(STATIC_OBJS)
+	cd $(NGINX_SRC) && ./configure --with-cc=$(CC) --with-cc-opt="$(CC_OPT)" \
+		--with-ld-opt="$(LD_OPT)" $(STATIC_FLAGS) \
+		--add-module="$(CURDIR)" --builddir="$(abspath $(STATIC_OBJS))"
+	$(MAKE) -j$(JOBS) -C $(NGINX_SRC) -f $(abspath $(STATIC_OBJS))/Makefile
+	@echo
+	@echo "built $(STATIC_OBJS)/nginx; to test it:"
+	@echo "  TEST_NGINX_BINARY=$(abspath $(STATIC_OBJS))/nginx" \
+		"TEST_NGINX_MODULE= make test"
+
+install: all
+	@modules=$$($(NGINX) -V 2>&1 | tr ' ' '\n' \
+			| sed -n 's/^--modules-path=//p') && \
+	install -D -m 644 $(SO) "$(DESTDIR)$$modules/$(MODULE).so" && \
+	echo "installed; load it at the top of nginx.conf:" && \
+	echo "  load_module $$modules/$(MODULE).so;"
+
+deps:
+	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) $(TEST_PACKAGES)
+
+deps-demo:
+	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES)
+
+deps-check:
+	@t/packages $(BUILD_PACKAGES) $(CHECK_PACKAGES)
+
+demo: deps-demo
+	@$(MAKE) --no-print-directory all
+	@t/demo
+
+run: deps-demo
+	@$(MAKE) --no-print-directory all
+	@t/demo --stay
+
+# a binary given by the environment brings its own module, or needs none
+test: deps
+	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
+		@$(MAKE) --no-print-directory all)
+	@prove -j$(JOBS) $(TESTS) < /dev/null
+
+check: style
+	@$(MAKE) --no-print-directory deps-check
+	@$(MAKE) --no-print-directory warnings CC=gcc OBJS=objs-gcc
+	@$(MAKE) --no-print-directory warnings CC=clang OBJS=objs-clang
+	@$(MAKE) --no-print-directory cppcheck OBJS=objs-gcc
+	@echo "check: no complaints"
+
+warnings:
+	@$(MAKE) --no-print-directory all \
+		CC_OPT="-O2 -fPIC -Wall -Wextra -Wno-unused-parameter \
+			-Wshadow -Wvla -Wstrict-prototypes -Werror"
+
+cppcheck:
+	cppcheck --quiet --std=c99 --error-exitcode=1 --inline-suppr \
+		--enable=warning,performance,portability \
+		--suppress='*:$(NGINX_DEV)/*' --suppress=missingInclude --suppress=toomanyconfigs \
+		$(addprefix -I $(NGINX_DEV)/src/,core event event/modules \
+			os/unix http http/modules http/v2) \
+		-I $(OBJS) $(MODULE)
+
+style:
+	@t/style
+
+clean:
+	rm -rf objs objs-gcc objs-clang $(STATIC_OBJS)
+	find t -name __pycache__ -prune -exec rm -rf {} +
+
+help:
+	@echo "make            build $(SO) against the installed nginx"
+	@echo "make install    put it into nginx's modules directory"
+	@echo "make demo       see it work: install what is missing, build, run"
+	@echo "make run        the demo's gateway, until Ctrl-C"
+	@echo "make test       install what is missing, build, run the tests"
+	@echo "                (TESTS=t/harness.t chooses, JOBS=1 one at a time)"
+	@echo "make check      style, warnings as errors, static analysis"
+	@echo "make static     a whole nginx with it: NGINX_SRC=<source tree>"
+	@echo "make deps       install what build, demo and tests need"
+	@echo "make clean      remove what was built"
