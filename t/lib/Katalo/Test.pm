@@ -42,10 +42,10 @@ Katalo::Test - a real nginx with the module, for tests in plain Perl
 =head1 THE GATEWAY
 
 new() takes: http (the inside of http{}), main and events (further lines of
-those levels), keys (name => content, each a file of mode 0600), upstream (a
-Katalo::Upstream), vars (further placeholders), env (of the master; undef
-unsets), workers (1), debug (1 logs at debug level), user.  Nothing runs until
-start().
+those levels), or conf (a whole configuration, as t/demo.conf), keys (name =>
+content, each a file of mode 0600), upstream (a Katalo::Upstream), vars (further
+placeholders), env (of the master; undef unsets), workers (1), debug (1 logs at
+debug level), user.  Nothing runs until start().
 
 Placeholders: %PORT% %PORT2% ... %TLS_PORT% ... (free ports of 127.0.0.1),
 %PREFIX%, %KEY:name% (path of a key's file), %UPSTREAM_PORT% (TLS),
@@ -60,7 +60,7 @@ access_log is logs/access.log unless the http text has its own.
                            end of the old workers too
   reopen                   USR1, and waits until all have the new logs
   signal($name)            to the master
-  master_pid, worker_pids
+  is_running, master_pid, worker_pids
   test_config($http), test_config(%new)
                            (exit code, output) of nginx -t with parts replaced
   dump_config              output of nginx -T
@@ -153,6 +153,7 @@ sub start {
 sub stop { return $_[0]{process}->stop('TERM') }
 sub quit { return $_[0]{process}->stop('QUIT') }
 sub signal { return $_[0]{process}->signal($_[1]) }
+sub is_running { return $_[0]{process}->is_running }
 sub master_pid { return $_[0]{process}->pid }
 
 
@@ -226,10 +227,6 @@ sub dump_config {
 
     return ($self->_run($self->_command('nginx.conf'), '-T'))[1];
 }
-
-
-sub url { return 'http://127.0.0.1:' . $_[0]->port . ($_[1] // '/') }
-sub tls_url { return 'https://localhost:' . $_[0]->tls_port . ($_[1] // '/') }
 
 
 sub connection {

@@ -60,40 +60,52 @@ sub command {
 }
 
 
+# The frame of a configuration, unless the test brings one of its own, with
+# what depends on the nginx under test and on who runs it.
 sub config {
     my (%part) = @_;
-    my $load = join '', map { "load_module $_;\n" } modules();
-    my $user = $part{user} // 'root';
     my $level = $part{debug} ? 'debug' : 'info';
-    my $http = $part{http} // '';
-    my $access_log = $http =~ /^\s*access_log\s/m
-                     ? '' : "access_log %PREFIX%/logs/access.log;";
-    my $temp = join '', map { "    ${_}_temp_path %PREFIX%/temp/$_;\n" }
-                        grep { $_ eq 'client_body'
-                               || _build() !~ /--without-http_${_}_module/ }
-                        qw(client_body proxy fastcgi uwsgi scgi);
+    my $user = $> == 0 ? 'user ' . ($part{user} // 'root') . ';' : '';
+    my $own_log = ($part{http} // '') =~ /^\s*access_log\s/m;
 
-    $user = $> == 0 ? "user $user;" : '';
-
-    return <<"EOC" . ($part{main} // '') . <<"EOC" . $http . "\n}\n";
-$load
+    my %text = (
+        LOAD_MODULE => join("\n", map { "load_module $_;" } modules()),
+        MAIN => <<"EOC",
 daemon off;
 $user
 worker_processes $part{workers};
 pid %PREFIX%/logs/nginx.pid;
 error_log %PREFIX%/logs/error.log $level;
-
 EOC
+        TEMP_PATHS => join("\n",
+            map { "    ${_}_temp_path %PREFIX%/temp/$_;" }
+            grep { $_ eq 'client_body'
+                   || _build() !~ /--without-http_${_}_module/ }
+            qw(client_body proxy fastcgi uwsgi scgi)),
+        ACCESS_LOG => $own_log ? '' : 'access_log %PREFIX%/logs/access.log;',
+        TEST_MAIN => $part{main} // '',
+        TEST_EVENTS => $part{events} // '',
+        TEST_HTTP => $part{http} // '',
+    );
 
+    my $config = $part{conf} // <<'EOC';
+%LOAD_MODULE%
+%MAIN%
+%TEST_MAIN%
 events {
-    @{[ $part{events} // '' ]}
+    %TEST_EVENTS%
 }
-
 http {
-    $access_log
-$temp
+    %ACCESS_LOG%
+%TEMP_PATHS%
 
+%TEST_HTTP%
+}
 EOC
+
+    $config =~ s/%([A-Z_]+)%/$text{$1} \/\/ "%$1%"/ge;
+
+    return $config;
 }
 
 1;

@@ -32,6 +32,8 @@ sub new {
 sub prefix { return $_[0]{prefix} }
 sub port { return $_[0]->_claim('PORT', $_[1]) }
 sub tls_port { return $_[0]->_claim('TLS_PORT', $_[1]) }
+sub url { return 'http://127.0.0.1:' . $_[0]->port . ($_[1] // '/') }
+sub tls_url { return 'https://localhost:' . $_[0]->tls_port . ($_[1] // '/') }
 
 
 sub _claim {
