@@ -89,8 +89,9 @@ complete.
   wait_until(sub { ... }, $timeout)     what the sub returned last
   curl(@args)                           a Response with exit and error; for
                                         HTTP/2 and what else curl can do
+  curl_has('HTTP2' | 'HTTP3')
   has_feature('debug' | 'http_v2' | 'http_v3' | any --with- name)
-  nginx_version                         '1.22.1'
+  nginx_version, nginx_at_least('1.25.1')
   certificate($name), certificate_key($name)   see Katalo::Test::Certificates
 
 =head1 ENVIRONMENT
@@ -112,15 +113,15 @@ use File::Temp;
 
 use Katalo::Test::Certificates qw(certificate certificate_key);
 use Katalo::Test::Client;
-use Katalo::Test::Curl qw(curl);
-use Katalo::Test::Nginx qw(has_feature nginx_version);
+use Katalo::Test::Curl qw(curl curl_has);
+use Katalo::Test::Nginx qw(has_feature nginx_version nginx_at_least);
 use Katalo::Test::Process qw(wait_until children title slurp);
 use Katalo::Test::Secrets qw(new_key new_secret redact is_redacted
                              like_redacted lacks_secrets);
 
 our @EXPORT_OK = qw(new_key new_secret redact is_redacted like_redacted
-                    lacks_secrets wait_until curl has_feature nginx_version
-                    certificate certificate_key);
+                    lacks_secrets wait_until curl curl_has has_feature
+                    nginx_version nginx_at_least certificate certificate_key);
 our %EXPORT_TAGS = (all => \@EXPORT_OK);
 
 

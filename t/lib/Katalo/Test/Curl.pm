@@ -13,7 +13,7 @@ use Katalo::Test::Certificates qw(certificate);
 use Katalo::Test::Process qw(slurp);
 use Katalo::Test::Response;
 
-our @EXPORT_OK = qw(curl);
+our @EXPORT_OK = qw(curl curl_has);
 
 
 sub curl {
@@ -34,6 +34,13 @@ sub curl {
 
     return Katalo::Test::Response->from_curl(
         $output, exit => $? >> 8, error => slurp("$errors"));
+}
+
+
+sub curl_has {
+    my ($feature) = @_;
+
+    return `curl -V` =~ /^Features:.*\b\Q$feature\E\b/m ? 1 : 0;
 }
 
 1;

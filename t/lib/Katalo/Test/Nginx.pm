@@ -9,8 +9,9 @@ use warnings;
 use Cwd qw(abs_path);
 use Exporter qw(import);
 use File::Basename qw(dirname);
+use version;
 
-our @EXPORT_OK = qw(has_feature nginx_version);
+our @EXPORT_OK = qw(has_feature nginx_version nginx_at_least);
 
 my $repository = abs_path(dirname(__FILE__) . '/../../../..');
 my $build;
@@ -31,6 +32,13 @@ sub nginx_version {
     my ($version) = _build() =~ m{^nginx version: \S+/([\d.]+)}m;
 
     return $version // die binary() . " does not run\n";
+}
+
+
+sub nginx_at_least {
+    my ($version) = @_;
+
+    return version->parse(nginx_version()) >= version->parse($version);
 }
 
 
