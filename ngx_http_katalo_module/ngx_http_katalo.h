@@ -1,0 +1,523 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+#ifndef _NGX_HTTP_KATALO_H_INCLUDED_
+#define _NGX_HTTP_KATALO_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+
+#define NGX_HTTP_KATALO_TOKEN            "kat_live_"
+#define NGX_HTTP_KATALO_BEARER           "Bearer "
+
+/* bytes of a whole key, "kat_live_<publicKeyId>.<secret>" */
+#define NGX_HTTP_KATALO_KEY_LEN          512
+
+#define NGX_HTTP_KATALO_NAME_LEN         64
+
+
+/* the documentation's five words, "other", then katalo_operation names */
+
+#define NGX_HTTP_KATALO_CREATE           0
+#define NGX_HTTP_KATALO_READ             1
+#define NGX_HTTP_KATALO_REGENERATE       2
+#define NGX_HTTP_KATALO_USAGE            3
+#define NGX_HTTP_KATALO_BILLING          4
+#define NGX_HTTP_KATALO_OTHER            5
+#define NGX_HTTP_KATALO_BUILTIN          6
+
+#define NGX_HTTP_KATALO_CUSTOM           10
+#define NGX_HTTP_KATALO_OPERATIONS                                            \
+    (NGX_HTTP_KATALO_BUILTIN + NGX_HTTP_KATALO_CUSTOM)
+
+
+typedef enum {
+    NGX_HTTP_KATALO_PREFLIGHT = 0,
+    NGX_HTTP_KATALO_BROWSER,
+    NGX_HTTP_KATALO_OPERATION,
+    NGX_HTTP_KATALO_NO_KEY,
+    NGX_HTTP_KATALO_DESTINATION,
+    NGX_HTTP_KATALO_REFUSALS,
+
+    /* let through by the guard, but the key has not been used */
+    NGX_HTTP_KATALO_ALLOWED = NGX_HTTP_KATALO_REFUSALS,
+    NGX_HTTP_KATALO_ATTACHED
+} ngx_http_katalo_decision_e;
+
+
+typedef enum {
+    NGX_HTTP_KATALO_SOURCE_FILE = 0,
+    NGX_HTTP_KATALO_SOURCE_ENV,
+    NGX_HTTP_KATALO_SOURCE_CREDENTIAL
+} ngx_http_katalo_source_e;
+
+
+/* counters of a key name; a refusal's is its decision */
+
+typedef enum {
+    NGX_HTTP_KATALO_DENIED = 0,
+    NGX_HTTP_KATALO_BROWSER_REPORTED = NGX_HTTP_KATALO_REFUSALS,
+    NGX_HTTP_KATALO_STRIPPED,
+    NGX_HTTP_KATALO_CLIENT_KEY,
+    NGX_HTTP_KATALO_KEY_COUNTERS
+} ngx_http_katalo_key_counter_e;
+
+
+#define NGX_HTTP_KATALO_STATUSES         19
+#define NGX_HTTP_KATALO_STATUS_NONE      (NGX_HTTP_KATALO_STATUSES - 1)
+#define NGX_HTTP_KATALO_BUCKETS          13
+
+/* counters of a key id */
+
+typedef enum {
+    NGX_HTTP_KATALO_REQUESTS = 0,
+    NGX_HTTP_KATALO_RESPONSES = NGX_HTTP_KATALO_REQUESTS
+                                + NGX_HTTP_KATALO_OPERATIONS,
+    NGX_HTTP_KATALO_UPSTREAM_TIME = NGX_HTTP_KATALO_RESPONSES
+                                    + NGX_HTTP_KATALO_STATUSES,
+    NGX_HTTP_KATALO_UPSTREAM_MSEC = NGX_HTTP_KATALO_UPSTREAM_TIME
+                                    + NGX_HTTP_KATALO_BUCKETS,
+    NGX_HTTP_KATALO_RETRIES,
+    NGX_HTTP_KATALO_BYTES_SENT,
+    NGX_HTTP_KATALO_BYTES_RECEIVED,
+    NGX_HTTP_KATALO_ID_COUNTERS
+} ngx_http_katalo_id_counter_e;
+
+
+typedef struct ngx_http_katalo_usage_s  ngx_http_katalo_usage_t;
+typedef struct ngx_http_katalo_vault_s  ngx_http_katalo_vault_t;
+typedef struct ngx_http_katalo_cell_s   ngx_http_katalo_cell_t;
+
+
+/* what tells one content of a key file from the next */
+
+typedef struct {
+    dev_t                            dev;
+    ino_t                            ino;
+    off_t                            size;
+    struct timespec                  mtime;
+    struct timespec                  ctime;
+} ngx_http_katalo_file_id_t;
+
+
+typedef struct {
+    ngx_str_node_t                   node;      /* in the keys by name */
+    ngx_str_t                        name;
+    ngx_http_katalo_source_e         source;
+
+    /* the key file, or the environment variable's name; for messages */
+    ngx_str_t                        path;
+
+    ngx_array_t                      hosts;     /* ngx_str_t, lower case */
+    ngx_msec_t                       check;     /* 0: never */
+
+    ngx_str_t                        conf_file;
+    ngx_uint_t                       conf_line;
+
+    /* the environment block's copy of an "env:" key; wiped in workers */
+    char                            *env_value;
+
+    /* "Bearer kat_live_...", in the vault; empty while revoked */
+    ngx_http_katalo_cell_t          *cell;
+    ngx_str_t                        id;        /* publicKeyId; room for any */
+    ngx_http_katalo_file_id_t        file_id;
+    ngx_uint_t                       file_mode;
+
+    ngx_http_katalo_usage_t         *usage;
+    ngx_uint_t                       row;       /* of the name, in the zone */
+    ngx_uint_t                       slot;      /* of the current id */
+} ngx_http_katalo_key_t;
+
+
+/* why a key could not be read; the text completes 'key "..": ".." ' */
+
+typedef struct {
+    const char                      *text;
+    ngx_err_t                        err;
+} ngx_http_katalo_key_error_t;
+
+
+/* a variable of the environment that the master was started with */
+
+typedef struct {
+    char                            *name;
+    char                            *value;     /* the environment's own */
+} ngx_http_katalo_env_t;
+
+
+typedef struct {
+    ngx_str_t                        name;
+    ngx_str_t                        method;    /* empty: any */
+#if (NGX_PCRE)
+    ngx_regex_t                     *regex;
+#endif
+} ngx_http_katalo_operation_t;
+
+
+typedef struct {
+    ngx_array_t                      keys;      /* ngx_http_katalo_key_t * */
+    ngx_rbtree_t                     names;     /* of keys */
+    ngx_rbtree_node_t                sentinel;
+
+    ngx_array_t                      operations;
+                                     /* ngx_http_katalo_operation_t */
+    ngx_array_t                      locations;
+                                     /* ngx_http_katalo_loc_conf_t * */
+
+    ngx_array_t                      environment;
+                                     /* ngx_http_katalo_env_t */
+
+    size_t                           zone_size;
+    ngx_http_katalo_usage_t         *usage;
+    ngx_http_katalo_vault_t         *vault;
+
+    ngx_str_t                        bearer;    /* "$<hidden variable>" */
+    ngx_str_t                        ca_bundle; /* the system's, if any */
+} ngx_http_katalo_main_conf_t;
+
+
+/* settings of the proxy module that a location with a key has of its own */
+
+#define NGX_HTTP_KATALO_PROXY_SETTINGS   5
+
+typedef union {
+    ngx_flag_t                       flag;
+    ngx_uint_t                       num;
+    ngx_str_t                        str;
+} ngx_http_katalo_proxy_value_t;
+
+
+typedef struct {
+    void                            *conf;      /* the proxy module's own */
+    ngx_array_t                     *headers;   /* proxy_set_header as written */
+    ngx_http_katalo_proxy_value_t    settings[NGX_HTTP_KATALO_PROXY_SETTINGS];
+    unsigned                         changed:1; /* children inherit changes */
+} ngx_http_katalo_proxy_t;
+
+
+typedef struct {
+    ngx_str_t                        bearer;    /* as written */
+    ngx_http_complex_value_t        *variable;
+    ngx_http_katalo_key_t           *key;
+    ngx_str_t                        conf_file;
+    ngx_uint_t                       conf_line;
+
+    ngx_array_t                     *strip;     /* ngx_str_t */
+    ngx_uint_t                       allow;     /* a bit for each operation */
+    ngx_array_t                     *allow_names;
+
+    ngx_uint_t                       preflight;
+    ngx_uint_t                       browser;
+    ngx_uint_t                       cors;
+    ngx_uint_t                       upstream_tls;
+    ngx_flag_t                       intercept_errors;
+    ngx_str_t                        status_format;
+
+    /* request headers that the guard looks at, and their lengths */
+    ngx_hash_t                       headers;
+    uint64_t                         header_lengths;
+
+    ngx_http_katalo_proxy_t          proxy;
+
+    unsigned                         enabled:1;
+    unsigned                         own:1;        /* katalo_bearer is here */
+    unsigned                         container:1;  /* of other locations */
+    unsigned                         destination_known:1;
+} ngx_http_katalo_loc_conf_t;
+
+
+#define NGX_HTTP_KATALO_BROWSER_DENY     0
+#define NGX_HTTP_KATALO_BROWSER_REPORT   1
+#define NGX_HTTP_KATALO_BROWSER_ALLOW    2
+
+
+/*
+ * Lives in the request's pool from the guard on; its pool cleanup, which an
+ * internal redirect does not undo, finishes the accounting.
+ */
+
+typedef struct {
+    ngx_http_request_t              *request;
+    ngx_http_katalo_loc_conf_t      *conf;
+    ngx_http_katalo_key_t           *key;
+    ngx_http_katalo_decision_e       decision;
+    ngx_uint_t                       operation;
+
+    /* since the key was attached */
+    ngx_http_upstream_t             *upstream;
+    void                           (*finalize_request)(ngx_http_request_t *r,
+                                                       ngx_int_t rc);
+    ngx_uint_t                       states;    /* first of r's that is its */
+    ngx_msec_t                       started;
+    ngx_uint_t                       slot;
+    unsigned                         finished:1;
+} ngx_http_katalo_ctx_t;
+
+
+/* how an upstream request ended */
+
+typedef struct {
+    ngx_uint_t                       status;    /* 0: no valid header */
+    ngx_uint_t                       attempts;
+    ngx_msec_t                       elapsed;   /* retries included */
+    off_t                            bytes_sent;
+    off_t                            bytes_received;
+} ngx_http_katalo_result_t;
+
+
+/* snapshots: these have no field that could hold a secret */
+
+typedef struct {
+    ngx_str_t                        name;
+    ngx_http_katalo_source_e         source;
+    ngx_uint_t                       usable;
+    ngx_uint_t                       in_flight;
+    uint64_t                         rotations;
+    uint64_t                         read_failures;
+    uint64_t                         counters[NGX_HTTP_KATALO_KEY_COUNTERS];
+} ngx_http_katalo_key_row_t;
+
+
+typedef enum {
+    NGX_HTTP_KATALO_ID_CURRENT = 0,
+    NGX_HTTP_KATALO_ID_PREVIOUS,
+    NGX_HTTP_KATALO_ID_REVOKED
+} ngx_http_katalo_id_state_e;
+
+
+typedef struct {
+    ngx_str_t                        id;
+    u_char                           data[NGX_HTTP_KATALO_KEY_LEN];
+    ngx_http_katalo_id_state_e       state;
+    time_t                           first_used;    /* 0: never */
+    time_t                           last_used;
+    uint64_t                         counters[NGX_HTTP_KATALO_ID_COUNTERS];
+} ngx_http_katalo_id_row_t;
+
+
+extern ngx_module_t  ngx_http_katalo_module;
+extern ngx_module_t  ngx_http_katalo_filter_module;
+
+
+/* ngx_http_katalo_conf.c: directives */
+
+/*
+ * Logs a configuration error at "emerg" with the place of the directive;
+ * returns NGX_CONF_ERROR.
+ */
+char *ngx_http_katalo_conf_error(ngx_conf_t *cf, ngx_str_t *file,
+    ngx_uint_t line, const char *fmt, ...);
+
+/*
+ * Arguments are shown in messages, so none of them may be a key: logs an
+ * error and returns 1 where one is.
+ */
+ngx_uint_t ngx_http_katalo_conf_literal_key(ngx_conf_t *cf);
+
+/* letters, digits and the extra characters only, and not empty? */
+ngx_uint_t ngx_http_katalo_conf_word(ngx_str_t *value, const char *extra);
+
+extern ngx_command_t  ngx_http_katalo_commands[];
+
+
+/* ngx_http_katalo_conf_key.c */
+
+char *ngx_http_katalo_conf_key(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* reads the keys, once all are known */
+char *ngx_http_katalo_conf_init_keys(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf);
+
+
+/* ngx_http_katalo_module.c */
+
+/*
+ * The context of this very request (a subrequest has its own), found also
+ * after an internal redirect; NULL where the guard did not run.
+ */
+ngx_http_katalo_ctx_t *ngx_http_katalo_get_ctx(ngx_http_request_t *r);
+
+ngx_http_katalo_key_t *ngx_http_katalo_find_key(
+    ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *name);
+
+
+/* ngx_http_katalo_variables.c */
+
+ngx_int_t ngx_http_katalo_add_variables(ngx_conf_t *cf);
+
+
+/* ngx_http_katalo_guard.c: is this request let through? */
+
+ngx_int_t ngx_http_katalo_guard_handler(ngx_http_request_t *r);
+
+/* fills conf->headers; NGX_ERROR is logged */
+ngx_int_t ngx_http_katalo_guard_init(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf);
+
+
+/* ngx_http_katalo_operation.c: method and path to operation */
+
+ngx_uint_t ngx_http_katalo_operation(ngx_http_request_t *r,
+    ngx_http_katalo_main_conf_t *kmcf);
+ngx_str_t *ngx_http_katalo_operation_name(ngx_http_katalo_main_conf_t *kmcf,
+    ngx_uint_t operation);
+
+char *ngx_http_katalo_conf_operation(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* NGX_ERROR: no such operation */
+ngx_int_t ngx_http_katalo_operation_find(ngx_http_katalo_main_conf_t *kmcf,
+    ngx_str_t *name);
+
+
+/* ngx_http_katalo_refusal.c: decision to envelope and headers */
+
+ngx_int_t ngx_http_katalo_refuse(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx);
+ngx_str_t *ngx_http_katalo_decision_name(ngx_http_katalo_decision_e decision);
+
+
+/* ngx_http_katalo_proxy.c: the only code that knows the proxy module */
+
+/* finds the proxy module's settings; NGX_ERROR is logged */
+ngx_int_t ngx_http_katalo_proxy_init(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *main);
+
+/* before the proxy module merges: adds the headers and TLS settings */
+char *ngx_http_katalo_proxy_merge(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *prev,
+    ngx_http_katalo_loc_conf_t *conf);
+
+/* what is public of the location's configuration of the proxy module */
+ngx_http_upstream_conf_t *ngx_http_katalo_proxy_upstream(
+    ngx_http_katalo_loc_conf_t *conf);
+
+
+/* ngx_http_katalo_destination.c: where a key may go */
+
+/* after all has been merged */
+char *ngx_http_katalo_destination_check(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf);
+
+/*
+ * NGX_OK: the upstream of this request may have the key.  Otherwise *host is
+ * the name that was not allowed.
+ */
+ngx_int_t ngx_http_katalo_destination(ngx_http_request_t *r,
+    ngx_http_katalo_loc_conf_t *conf, ngx_http_katalo_key_t *key,
+    ngx_str_t *host);
+
+
+/* ngx_http_katalo_attach.c: the one place where a key is used */
+
+/* registers the hidden variable; NGX_ERROR is logged */
+ngx_int_t ngx_http_katalo_attach_init(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf);
+
+/* pool cleanup of ngx_http_katalo_ctx_t */
+void ngx_http_katalo_attach_cleanup(void *data);
+
+
+/* ngx_http_katalo_key.c: read, check, hold, wipe */
+
+/*
+ * A vault holds the secrets of one configuration in pages of their own,
+ * locked where allowed and left out of core dumps; the pool's cleanup wipes
+ * and unmaps it.  NULL is logged.
+ */
+ngx_http_katalo_vault_t *ngx_http_katalo_vault_create(ngx_conf_t *cf,
+    ngx_uint_t cells);
+
+/* a process locks its own copy: memory locks are not inherited by fork() */
+void ngx_http_katalo_vault_lock(ngx_http_katalo_vault_t *vault,
+    ngx_log_t *log);
+
+/* gives the key its cell, empty as yet, and room for its id */
+ngx_int_t ngx_http_katalo_vault_add(ngx_conf_t *cf,
+    ngx_http_katalo_vault_t *vault, ngx_http_katalo_key_t *key);
+
+/*
+ * Reads the key from its source and installs it.
+ *
+ *     NGX_OK        a key was installed
+ *     NGX_DECLINED  the source is empty: the key is revoked, none is held
+ *     NGX_ERROR     unusable, what was held is kept; *error says why
+ */
+ngx_int_t ngx_http_katalo_key_read(ngx_http_katalo_vault_t *vault,
+    ngx_http_katalo_key_t *key, ngx_http_katalo_key_error_t *error);
+void ngx_http_katalo_key_revoke(ngx_http_katalo_key_t *key);
+
+/* names the key and its source, never its content */
+void ngx_http_katalo_key_log_error(ngx_http_katalo_key_t *key,
+    ngx_uint_t level, ngx_log_t *log, ngx_http_katalo_key_error_t *error);
+
+void ngx_http_katalo_key_file_id(ngx_file_info_t *fi,
+    ngx_http_katalo_file_id_t *id);
+
+/* the end of a run of the characters that a part of a key may have */
+u_char *ngx_http_katalo_key_word(u_char *p, u_char *last);
+
+/* "Bearer kat_live_..." of a usable key; memory of the vault */
+ngx_str_t *ngx_http_katalo_key_secret(ngx_http_katalo_key_t *key);
+
+#define ngx_http_katalo_key_usable(key)                                       \
+    (ngx_http_katalo_key_secret(key)->len != 0)
+
+/* wipes an "env:" key from this process's environment block */
+void ngx_http_katalo_key_wipe_env(ngx_http_katalo_key_t *key);
+
+
+/*
+ * ngx_http_katalo_usage_zone.c, ngx_http_katalo_usage.c: the only code that
+ * touches shared memory
+ */
+
+ngx_int_t ngx_http_katalo_usage_add_zone(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf);
+
+/* the configuration takes effect: rows and slots for its keys */
+void ngx_http_katalo_usage_init(ngx_http_katalo_usage_t *usage);
+void ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage);
+
+/* the key was installed, or revoked, in this process */
+void ngx_http_katalo_usage_publish(ngx_http_katalo_key_t *key);
+
+/* a refusal's counter is its decision */
+void ngx_http_katalo_usage_key(ngx_http_katalo_key_t *key, ngx_uint_t counter);
+
+/* a key is attached; returns its id's slot, for usage_finish() */
+ngx_uint_t ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key,
+    ngx_uint_t operation);
+void ngx_http_katalo_usage_finish(ngx_http_katalo_key_t *key, ngx_uint_t slot,
+    ngx_http_katalo_result_t *result);
+
+/* the id that has the slot; it keeps it while requests are in flight */
+ngx_str_t *ngx_http_katalo_usage_id(ngx_http_katalo_key_t *key,
+    ngx_uint_t slot);
+
+/* requests of a key id, over all workers */
+uint64_t ngx_http_katalo_usage_requests(ngx_http_katalo_key_t *key,
+    ngx_uint_t slot);
+
+extern ngx_msec_t  ngx_http_katalo_usage_bounds[];
+
+/* gathers what is known of a key name */
+void ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_key_row_t *row);
+
+/*
+ * Gathers the n-th id of a key name, the latest first.  NGX_DONE: there are
+ * no more.
+ */
+ngx_int_t ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key,
+    ngx_uint_t n, ngx_http_katalo_id_row_t *row);
+
+
+#endif /* _NGX_HTTP_KATALO_H_INCLUDED_ */

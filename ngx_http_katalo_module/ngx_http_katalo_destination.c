@@ -1,0 +1,187 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+#include "ngx_http_katalo.h"
+
+
+static char *ngx_http_katalo_destination_check_host(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf, ngx_http_upstream_conf_t *ucf);
+static ngx_uint_t ngx_http_katalo_destination_allowed(
+    ngx_http_katalo_key_t *key, ngx_str_t *host);
+
+
+char *
+ngx_http_katalo_destination_check(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *conf)
+{
+    ngx_http_upstream_conf_t  *ucf;
+
+    ucf = ngx_http_katalo_proxy_upstream(conf);
+
+    /* "https" and variables have an SSL context, "http" has an upstream */
+
+    if (ucf->upstream == NULL && ucf->ssl == NULL) {
+
+        if (conf->own && !conf->container) {
+            return ngx_http_katalo_conf_error(cf, &conf->conf_file,
+                       conf->conf_line,
+                       "\"katalo_bearer\" in a location without "
+                       "\"proxy_pass\", add \"proxy_pass https://"
+                       "app.katalo.ai/api/v1/;\" or set \"katalo_bearer "
+                       "off\"");
+        }
+
+        conf->enabled = 0;
+
+        return NGX_CONF_OK;
+    }
+
+    if (conf->upstream_tls && ucf->ssl == NULL) {
+        return ngx_http_katalo_conf_error(cf, &conf->conf_file,
+                   conf->conf_line,
+                   "\"katalo_bearer\" would send the key over plain HTTP, use "
+                   "\"proxy_pass https://...\", or \"katalo_upstream_tls off\" "
+                   "if the network is trusted");
+    }
+
+    if (conf->upstream_tls && !ucf->ssl_verify) {
+        return ngx_http_katalo_conf_error(cf, &conf->conf_file,
+                   conf->conf_line,
+                   "\"katalo_bearer\" would send the key to an unverified "
+                   "upstream, remove \"proxy_ssl_verify off\", or set "
+                   "\"katalo_upstream_tls off\" if the network is trusted");
+    }
+
+    return ngx_http_katalo_destination_check_host(cf, conf, ucf);
+}
+
+
+static char *
+ngx_http_katalo_destination_check_host(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf, ngx_http_upstream_conf_t *ucf)
+{
+    ngx_str_t  *host;
+
+    if (conf->key == NULL || ucf->upstream == NULL) {
+        return NGX_CONF_OK;         /* known when the key is attached */
+    }
+
+    host = &ucf->upstream->host;
+
+    if (conf->upstream_tls && ucf->ssl_name) {
+
+        if (ucf->ssl_name->lengths) {
+            return NGX_CONF_OK;
+        }
+
+        host = &ucf->ssl_name->value;
+    }
+
+    if (ngx_http_katalo_destination_allowed(conf->key, host)) {
+        conf->destination_known = 1;
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_katalo_conf_error(cf, &conf->conf_file, conf->conf_line,
+               "\"katalo_bearer\" would send the key \"%V\" to \"%V\", which "
+               "none of its \"host=\" names: add \"host=%V\" to the "
+               "\"katalo_key\" if it may go there%s", &conf->key->name, host,
+               host,
+               conf->upstream_tls && !ucf->ssl_name
+               ? ", or for an \"upstream\" block set \"proxy_ssl_name\" to "
+                 "the name in its certificate" : "");
+}
+
+
+ngx_int_t
+ngx_http_katalo_destination(ngx_http_request_t *r,
+    ngx_http_katalo_loc_conf_t *conf, ngx_http_katalo_key_t *key,
+    ngx_str_t *host)
+{
+    ngx_http_upstream_t       *u;
+    ngx_http_upstream_conf_t  *ucf;
+
+    u = r->upstream;
+    ucf = u->conf;
+
+    *host = u->resolved ? u->resolved->host : ucf->upstream->host;
+
+    if (conf->upstream_tls) {
+
+        if (!u->ssl) {
+            return NGX_DECLINED;
+        }
+
+        if (ucf->ssl_name
+            && ngx_http_complex_value(r, ucf->ssl_name, host) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_katalo_destination_allowed(key, host) ? NGX_OK
+                                                          : NGX_DECLINED;
+}
+
+
+/* the name may come with a port */
+
+static ngx_uint_t
+ngx_http_katalo_destination_allowed(ngx_http_katalo_key_t *key,
+    ngx_str_t *host)
+{
+    u_char      *p, *last, *colon;
+    size_t       len;
+    ngx_str_t   *h, domain;
+    ngx_uint_t   i;
+
+    p = host->data;
+    last = p + host->len;
+
+    colon = host->len && *p == '[' ? ngx_strlchr(p, last, ']') : p;
+    colon = colon ? ngx_strlchr(colon, last, ':') : NULL;
+
+    if (colon) {
+        last = colon;
+    }
+
+    if (last - p > 1 && last[-1] == '.') {
+        last--;
+    }
+
+    len = last - p;
+
+    h = key->hosts.elts;
+
+    for (i = 0; i < key->hosts.nelts; i++) {
+
+        if (h[i].len == 1 && h[i].data[0] == '*') {
+            return 1;
+        }
+
+        /* ".suffix" is the domain and everything below it */
+
+        domain = h[i];
+
+        if (domain.data[0] == '.') {
+
+            if (len >= domain.len
+                && ngx_strncasecmp(last - domain.len, domain.data, domain.len)
+                   == 0)
+            {
+                return 1;
+            }
+
+            domain.data++;
+            domain.len--;
+        }
+
+        if (len == domain.len && ngx_strncasecmp(p, domain.data, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}

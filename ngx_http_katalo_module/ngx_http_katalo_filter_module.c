@@ -1,0 +1,111 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+/*
+ * The response side, in a module of its own: its place among the filters,
+ * after add_header, is not that of the request side among the handlers.
+ */
+
+
+#include "ngx_http_katalo.h"
+
+
+static ngx_int_t ngx_http_katalo_filter_init(ngx_conf_t *cf);
+
+
+static ngx_http_module_t  ngx_http_katalo_filter_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    ngx_http_katalo_filter_init,           /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    NULL,                                  /* create location configuration */
+    NULL                                   /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_katalo_filter_module = {
+    NGX_MODULE_V1,
+    &ngx_http_katalo_filter_module_ctx,    /* module context */
+    NULL,                                  /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+
+
+static ngx_int_t
+ngx_http_katalo_header_filter(ngx_http_request_t *r)
+{
+    ngx_uint_t                   i;
+    ngx_list_part_t             *part;
+    ngx_table_elt_t             *header;
+    ngx_http_katalo_loc_conf_t  *klcf;
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
+
+    if (!klcf->enabled || !klcf->cors) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    part = &r->headers_out.headers.part;
+    header = part->elts;
+
+    for (i = 0; /* void */; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            header = part->elts;
+            i = 0;
+        }
+
+        if (header[i].key.len > sizeof("Access-Control-") - 1
+            && ngx_strncasecmp(header[i].key.data,
+                               (u_char *) "Access-Control-",
+                               sizeof("Access-Control-") - 1)
+               == 0)
+        {
+            header[i].hash = 0;
+        }
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_katalo_filter_init(ngx_conf_t *cf)
+{
+    ngx_http_katalo_main_conf_t  *kmcf;
+
+    kmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_katalo_module);
+
+    if (kmcf->locations.nelts == 0) {
+        return NGX_OK;
+    }
+
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_katalo_header_filter;
+
+    return NGX_OK;
+}

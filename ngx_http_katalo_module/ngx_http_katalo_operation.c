@@ -1,0 +1,377 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+#include "ngx_http_katalo.h"
+
+
+static ngx_uint_t ngx_http_katalo_operation_builtin(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_katalo_operation_custom(ngx_http_request_t *r,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_uint_t *operation);
+static ngx_uint_t ngx_http_katalo_operation_ambiguous(ngx_http_request_t *r);
+static ngx_str_t ngx_http_katalo_operation_segment(ngx_str_t *path);
+static char *ngx_http_katalo_operation_check_name(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *name);
+static char *ngx_http_katalo_operation_regex(ngx_conf_t *cf,
+    ngx_http_katalo_operation_t *operation, ngx_str_t *pattern);
+
+
+#define ngx_http_katalo_operation_is(segment, s)                              \
+    ((segment)->len == sizeof(s) - 1                                          \
+     && ngx_memcmp((segment)->data, s, sizeof(s) - 1) == 0)
+
+
+static ngx_str_t  ngx_http_katalo_operation_names[] = {
+    ngx_string("create"),
+    ngx_string("read"),
+    ngx_string("regenerate"),
+    ngx_string("usage"),
+    ngx_string("billing"),
+    ngx_string("other")
+};
+
+
+ngx_uint_t
+ngx_http_katalo_operation(ngx_http_request_t *r,
+    ngx_http_katalo_main_conf_t *kmcf)
+{
+    ngx_uint_t  operation;
+
+    if (ngx_http_katalo_operation_ambiguous(r)) {
+        return NGX_HTTP_KATALO_OTHER;
+    }
+
+    if (kmcf->operations.nelts
+        && ngx_http_katalo_operation_custom(r, kmcf, &operation))
+    {
+        return operation;
+    }
+
+    return ngx_http_katalo_operation_builtin(r);
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_operation_builtin(ngx_http_request_t *r)
+{
+    ngx_str_t  path, last, parent;
+
+    path = r->uri;
+    last = ngx_http_katalo_operation_segment(&path);
+    parent = ngx_http_katalo_operation_segment(&path);
+
+    if (r->method == NGX_HTTP_POST) {
+
+        if (ngx_http_katalo_operation_is(&last, "generations")
+            || ngx_http_katalo_operation_is(&last, "source-assets"))
+        {
+            return NGX_HTTP_KATALO_CREATE;
+        }
+
+        if (ngx_http_katalo_operation_is(&last, "regenerate") && parent.len) {
+            parent = ngx_http_katalo_operation_segment(&path);
+
+            if (ngx_http_katalo_operation_is(&parent, "generations")) {
+                return NGX_HTTP_KATALO_REGENERATE;
+            }
+        }
+
+        return NGX_HTTP_KATALO_OTHER;
+    }
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) || last.len == 0) {
+        return NGX_HTTP_KATALO_OTHER;
+    }
+
+    if (ngx_http_katalo_operation_is(&parent, "generations")
+        || ngx_http_katalo_operation_is(&parent, "source-assets"))
+    {
+        return NGX_HTTP_KATALO_READ;
+    }
+
+    if (ngx_http_katalo_operation_is(&last, "summary")
+        && ngx_http_katalo_operation_is(&parent, "usage"))
+    {
+        return NGX_HTTP_KATALO_USAGE;
+    }
+
+    if (ngx_http_katalo_operation_is(&last, "events")
+        && ngx_http_katalo_operation_is(&parent, "billing"))
+    {
+        return NGX_HTTP_KATALO_BILLING;
+    }
+
+    return NGX_HTTP_KATALO_OTHER;
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_operation_custom(ngx_http_request_t *r,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_uint_t *operation)
+{
+#if (NGX_PCRE)
+
+    ngx_str_t                    *method;
+    ngx_uint_t                    i;
+    ngx_http_katalo_operation_t  *op;
+
+    static ngx_str_t  get = ngx_string("GET");
+
+    method = (r->method == NGX_HTTP_HEAD) ? &get : &r->method_name;
+
+    op = kmcf->operations.elts;
+
+    for (i = 0; i < kmcf->operations.nelts; i++) {
+
+        if (op[i].method.len
+            && (op[i].method.len != method->len
+                || ngx_memcmp(op[i].method.data, method->data, method->len)
+                   != 0))
+        {
+            continue;
+        }
+
+        if (ngx_regex_exec(op[i].regex, &r->uri, NULL, 0) >= 0) {
+            *operation = NGX_HTTP_KATALO_BUILTIN + i;
+            return 1;
+        }
+    }
+
+#endif
+
+    return 0;
+}
+
+
+/*
+ * Would an upstream that decodes or splits the path otherwise than nginx see
+ * another operation?  The escapes are looked for as the client sent them:
+ * r->uri has them decoded.
+ */
+
+static ngx_uint_t
+ngx_http_katalo_operation_ambiguous(ngx_http_request_t *r)
+{
+    u_char  *p, *last;
+
+    if (memchr(r->uri.data, '\\', r->uri.len)) {
+        return 1;
+    }
+
+    if (!r->quoted_uri) {
+        return 0;
+    }
+
+    if (memchr(r->uri.data, '%', r->uri.len)) {
+        return 1;
+    }
+
+    p = r->unparsed_uri.data;
+    last = p + r->unparsed_uri.len;
+
+    for ( /* void */ ; p < last - 2 && *p != '?'; p++) {
+
+        if (p[0] == '%'
+            && ((p[1] == '2' && (p[2] == '5' || (p[2] | 0x20) == 'f'))
+                || (p[1] == '5' && (p[2] | 0x20) == 'c')))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* takes the last segment, and the slash before it, off the path */
+
+static ngx_str_t
+ngx_http_katalo_operation_segment(ngx_str_t *path)
+{
+    u_char     *p;
+    ngx_str_t   segment;
+
+    p = path->data + path->len;
+
+    while (p > path->data && p[-1] != '/') {
+        p--;
+    }
+
+    segment.data = p;
+    segment.len = path->data + path->len - p;
+
+    path->len = p - path->data;
+
+    if (path->len) {
+        path->len--;
+    }
+
+    return segment;
+}
+
+
+ngx_str_t *
+ngx_http_katalo_operation_name(ngx_http_katalo_main_conf_t *kmcf,
+    ngx_uint_t operation)
+{
+    ngx_http_katalo_operation_t  *op;
+
+    if (operation < NGX_HTTP_KATALO_BUILTIN) {
+        return &ngx_http_katalo_operation_names[operation];
+    }
+
+    op = kmcf->operations.elts;
+
+    return &op[operation - NGX_HTTP_KATALO_BUILTIN].name;
+}
+
+
+ngx_int_t
+ngx_http_katalo_operation_find(ngx_http_katalo_main_conf_t *kmcf,
+    ngx_str_t *name)
+{
+    ngx_str_t   *s;
+    ngx_uint_t   i, n;
+
+    n = NGX_HTTP_KATALO_BUILTIN + kmcf->operations.nelts;
+
+    for (i = 0; i < n; i++) {
+        s = ngx_http_katalo_operation_name(kmcf, i);
+
+        if (s->len == name->len
+            && ngx_strncmp(s->data, name->data, name->len) == 0)
+        {
+            return i;
+        }
+    }
+
+    return NGX_ERROR;
+}
+
+
+char *
+ngx_http_katalo_conf_operation(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_katalo_main_conf_t *kmcf = conf;
+
+    char                         *rv;
+    ngx_str_t                    *value;
+    ngx_http_katalo_operation_t  *operation;
+
+    if (ngx_http_katalo_conf_literal_key(cf)) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    rv = ngx_http_katalo_operation_check_name(cf, kmcf, &value[1]);
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    operation = ngx_array_push(&kmcf->operations);
+    if (operation == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(operation, sizeof(ngx_http_katalo_operation_t));
+
+    operation->name = value[1];
+
+    if (ngx_strcmp(value[2].data, "*") != 0) {
+
+        /* RFC 9110, 9.1: method names are case-sensitive */
+
+        if (!ngx_http_katalo_conf_word(&value[2], "-_")
+            || ngx_strcmp(value[2].data, "HEAD") == 0)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid method \"%V\" in "
+                               "\"katalo_operation\", use a method such as "
+                               "\"GET\", which stands for \"HEAD\" too, or "
+                               "\"*\"", &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        operation->method = value[2];
+    }
+
+    return ngx_http_katalo_operation_regex(cf, operation, &value[3]);
+}
+
+
+static char *
+ngx_http_katalo_operation_check_name(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *name)
+{
+    if (!ngx_http_katalo_conf_word(name, "_")
+        || name->len > NGX_HTTP_KATALO_NAME_LEN
+        || ngx_strcmp(name->data, "all") == 0)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid name \"%V\" in \"katalo_operation\", use "
+                           "letters, digits and \"_\"", name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_katalo_operation_find(kmcf, name) != NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate operation \"%V\" in "
+                           "\"katalo_operation\"", name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (kmcf->operations.nelts == NGX_HTTP_KATALO_CUSTOM) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "more than %d \"katalo_operation\" directives",
+                           NGX_HTTP_KATALO_CUSTOM);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_katalo_operation_regex(ngx_conf_t *cf,
+    ngx_http_katalo_operation_t *operation, ngx_str_t *pattern)
+{
+#if (NGX_PCRE)
+    u_char               errstr[NGX_MAX_CONF_ERRSTR];
+    ngx_regex_compile_t  rc;
+
+    if (pattern->len < 2 || pattern->data[0] != '~') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid pattern \"%V\" in \"katalo_operation\", "
+                           "use \"~\" and a regular expression", pattern);
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&rc, sizeof(ngx_regex_compile_t));
+
+    rc.pattern.len = pattern->len - 1;
+    rc.pattern.data = pattern->data + 1;
+    rc.pool = cf->pool;
+    rc.err.len = NGX_MAX_CONF_ERRSTR;
+    rc.err.data = errstr;
+
+    if (ngx_regex_compile(&rc) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%V in \"katalo_operation\"", &rc.err);
+        return NGX_CONF_ERROR;
+    }
+
+    operation->regex = rc.regex;
+
+    return NGX_CONF_OK;
+
+#else
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"katalo_operation\" requires PCRE library");
+    return NGX_CONF_ERROR;
+
+#endif
+}

@@ -1,0 +1,464 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+/*
+ * The bridge to the proxy module.  Its configuration is private, but the
+ * offsets of its settings are in its public table of directives.  What a
+ * location with a key needs is written into the proxy module's configuration
+ * of that location before the proxy module merges and compiles it; locations
+ * below it which have no key get back what the user wrote.
+ */
+
+
+#include "ngx_http_katalo.h"
+
+
+extern ngx_module_t  ngx_http_proxy_module;
+
+
+/* since nginx 1.29.7, HTTP/1.1 is the proxy module's default */
+
+#if (nginx_version >= 1029007)
+#define NGX_HTTP_KATALO_PROXY_VERSION  NGX_HTTP_VERSION_11
+#else
+#define NGX_HTTP_KATALO_PROXY_VERSION  NGX_HTTP_VERSION_10
+#endif
+
+/* leaf, two intermediate and a cross-signed certificate */
+#define NGX_HTTP_KATALO_PROXY_DEPTH    4
+
+
+typedef char *(*ngx_http_katalo_conf_set_pt)(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+
+typedef struct {
+    char                           *name;
+    ngx_http_katalo_conf_set_pt     set;
+    ngx_uint_t                      verify;     /* only with verified TLS */
+    ngx_http_katalo_proxy_value_t   with_key;
+    ngx_http_katalo_proxy_value_t   without_key;
+    ngx_uint_t                      offset;
+} ngx_http_katalo_proxy_setting_t;
+
+
+static ngx_int_t ngx_http_katalo_proxy_check_order(ngx_conf_t *cf);
+static ngx_int_t ngx_http_katalo_proxy_offset(ngx_conf_t *cf, char *name,
+    ngx_http_katalo_conf_set_pt set, ngx_uint_t *offset);
+static void ngx_http_katalo_proxy_ca_bundle(ngx_http_katalo_main_conf_t *kmcf);
+static void ngx_http_katalo_proxy_read(ngx_http_katalo_loc_conf_t *prev,
+    ngx_http_katalo_loc_conf_t *conf);
+static void ngx_http_katalo_proxy_merge_settings(
+    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *conf);
+static char *ngx_http_katalo_proxy_check_trust(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf);
+static char *ngx_http_katalo_proxy_merge_headers(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *conf);
+static ngx_keyval_t *ngx_http_katalo_proxy_find_header(ngx_array_t *headers,
+    ngx_str_t *name);
+
+
+/* two of these settings are looked at again */
+
+#define NGX_HTTP_KATALO_SSL_VERIFY       0
+#define NGX_HTTP_KATALO_SSL_CERTIFICATE  3
+
+
+static ngx_http_katalo_proxy_setting_t  ngx_http_katalo_proxy_settings[] = {
+
+    { "proxy_ssl_verify", ngx_conf_set_flag_slot, 1,
+      { .flag = 1 }, { .flag = 0 }, 0 },
+
+    { "proxy_ssl_server_name", ngx_conf_set_flag_slot, 0,
+      { .flag = 1 }, { .flag = 0 }, 0 },
+
+    { "proxy_ssl_verify_depth", ngx_conf_set_num_slot, 1,
+      { .num = NGX_HTTP_KATALO_PROXY_DEPTH }, { .num = 1 }, 0 },
+
+    { "proxy_ssl_trusted_certificate", ngx_conf_set_str_slot, 1,
+      { .str = ngx_null_string }, { .str = ngx_string("") }, 0 },
+
+    { "proxy_http_version", ngx_conf_set_enum_slot, 0,
+      { .num = NGX_HTTP_VERSION_11 },
+      { .num = NGX_HTTP_KATALO_PROXY_VERSION }, 0 }
+};
+
+
+/* Debian and Alpine, Red Hat, others */
+
+static char  *ngx_http_katalo_proxy_ca_bundles[] = {
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+    NULL
+};
+
+
+static ngx_uint_t  ngx_http_katalo_proxy_headers_offset;
+static ngx_uint_t  ngx_http_katalo_proxy_upstream_offset;
+
+
+#define ngx_http_katalo_proxy_field(conf, offset, type)                       \
+    ((type *) ((u_char *) (conf)->proxy.conf + (offset)))
+
+
+ngx_int_t
+ngx_http_katalo_proxy_init(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
+    ngx_http_katalo_loc_conf_t *main)
+{
+    ngx_uint_t                        i, offset;
+    ngx_http_katalo_proxy_setting_t  *setting;
+
+    if (ngx_http_katalo_proxy_check_order(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_katalo_proxy_offset(cf, "proxy_set_header",
+                                     ngx_conf_set_keyval_slot,
+                                     &ngx_http_katalo_proxy_headers_offset)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_katalo_proxy_offset(cf, "proxy_connect_timeout",
+                                     ngx_conf_set_msec_slot, &offset)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_katalo_proxy_upstream_offset = offset
+                         - offsetof(ngx_http_upstream_conf_t, connect_timeout);
+
+    for (i = 0; i < NGX_HTTP_KATALO_PROXY_SETTINGS; i++) {
+        setting = &ngx_http_katalo_proxy_settings[i];
+
+        if (ngx_http_katalo_proxy_offset(cf, setting->name, setting->set,
+                                         &setting->offset)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_http_katalo_proxy_ca_bundle(kmcf);
+
+    /* while servers are merged, their configurations take this one's place */
+
+    main->proxy.conf = ngx_http_conf_get_module_loc_conf(cf,
+                                                       ngx_http_proxy_module);
+    ngx_http_katalo_proxy_read(NULL, main);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_katalo_proxy_check_order(ngx_conf_t *cf)
+{
+    ngx_uint_t     i;
+    ngx_module_t  *module;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+        module = cf->cycle->modules[i];
+
+        if (module == &ngx_http_katalo_module) {
+            return NGX_OK;
+        }
+
+        if (module == &ngx_http_proxy_module) {
+            break;
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "ngx_http_katalo_module must come before "
+                       "ngx_http_proxy_module, build it with its own "
+                       "\"config\" and load it with \"load_module\"");
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_katalo_proxy_offset(ngx_conf_t *cf, char *name,
+    ngx_http_katalo_conf_set_pt set, ngx_uint_t *offset)
+{
+    ngx_command_t  *cmd;
+
+    for (cmd = ngx_http_proxy_module.commands; cmd->name.len; cmd++) {
+
+        if (ngx_strcmp(cmd->name.data, name) != 0) {
+            continue;
+        }
+
+        if (cmd->set != set || cmd->conf != NGX_HTTP_LOC_CONF_OFFSET) {
+            break;
+        }
+
+        *offset = cmd->offset;
+
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "the proxy module's \"%s\" is not as "
+                       "ngx_http_katalo_module knows it", name);
+
+    return NGX_ERROR;
+}
+
+
+static void
+ngx_http_katalo_proxy_ca_bundle(ngx_http_katalo_main_conf_t *kmcf)
+{
+    char             **path;
+    ngx_file_info_t    fi;
+
+    for (path = ngx_http_katalo_proxy_ca_bundles; *path; path++) {
+
+        if (ngx_file_info(*path, &fi) != NGX_FILE_ERROR && ngx_is_file(&fi)) {
+            kmcf->ca_bundle.len = ngx_strlen(*path);
+            kmcf->ca_bundle.data = (u_char *) *path;
+            return;
+        }
+    }
+}
+
+
+char *
+ngx_http_katalo_proxy_merge(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
+    ngx_http_katalo_loc_conf_t *prev, ngx_http_katalo_loc_conf_t *conf)
+{
+    conf->proxy.conf = ngx_http_conf_get_module_loc_conf(cf,
+                                                       ngx_http_proxy_module);
+    ngx_http_katalo_proxy_read(prev, conf);
+
+    conf->proxy.changed = conf->enabled || prev->proxy.changed;
+
+    if (!conf->proxy.changed) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_http_katalo_proxy_merge_settings(kmcf, conf);
+
+    if (ngx_http_katalo_proxy_check_trust(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_katalo_proxy_merge_headers(cf, kmcf, conf);
+}
+
+
+/* what the user wrote, here or above */
+
+static void
+ngx_http_katalo_proxy_read(ngx_http_katalo_loc_conf_t *prev,
+    ngx_http_katalo_loc_conf_t *conf)
+{
+    ngx_uint_t                        i, unset;
+    ngx_array_t                      *headers;
+    ngx_http_katalo_proxy_value_t    *value;
+    ngx_http_katalo_proxy_setting_t  *setting;
+
+    headers = *ngx_http_katalo_proxy_field(conf,
+                                          ngx_http_katalo_proxy_headers_offset,
+                                          ngx_array_t *);
+
+    conf->proxy.headers = (headers == NGX_CONF_UNSET_PTR && prev)
+                          ? prev->proxy.headers : headers;
+
+    for (i = 0; i < NGX_HTTP_KATALO_PROXY_SETTINGS; i++) {
+        setting = &ngx_http_katalo_proxy_settings[i];
+
+        value = ngx_http_katalo_proxy_field(conf, setting->offset,
+                                            ngx_http_katalo_proxy_value_t);
+
+        if (setting->set == ngx_conf_set_str_slot) {
+            unset = (value->str.data == NULL);
+            conf->proxy.settings[i].str = value->str;
+
+        } else {
+            unset = (value->flag == NGX_CONF_UNSET);
+            conf->proxy.settings[i].flag = value->flag;
+        }
+
+        if (unset && prev) {
+            conf->proxy.settings[i] = prev->proxy.settings[i];
+        }
+    }
+}
+
+
+static void
+ngx_http_katalo_proxy_merge_settings(ngx_http_katalo_main_conf_t *kmcf,
+    ngx_http_katalo_loc_conf_t *conf)
+{
+    ngx_uint_t                        i, with_key;
+    ngx_http_katalo_proxy_value_t    *value, *user;
+    ngx_http_katalo_proxy_setting_t  *setting;
+
+    for (i = 0; i < NGX_HTTP_KATALO_PROXY_SETTINGS; i++) {
+        setting = &ngx_http_katalo_proxy_settings[i];
+
+        value = ngx_http_katalo_proxy_field(conf, setting->offset,
+                                            ngx_http_katalo_proxy_value_t);
+        user = &conf->proxy.settings[i];
+
+        with_key = conf->enabled && (conf->upstream_tls || !setting->verify);
+
+        if (setting->set == ngx_conf_set_str_slot) {
+
+            if (user->str.data) {
+                value->str = user->str;
+
+            } else {
+                value->str = with_key ? kmcf->ca_bundle
+                                      : setting->without_key.str;
+            }
+
+        } else if (user->flag != NGX_CONF_UNSET) {
+            value->flag = user->flag;
+
+        } else {
+            value->flag = with_key ? setting->with_key.flag
+                                   : setting->without_key.flag;
+        }
+    }
+}
+
+
+/* the proxy module's own message would not say what to do */
+
+static char *
+ngx_http_katalo_proxy_check_trust(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf)
+{
+    ngx_str_t                 *certificate;
+    ngx_flag_t                *verify;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    verify = ngx_http_katalo_proxy_field(conf,
+        ngx_http_katalo_proxy_settings[NGX_HTTP_KATALO_SSL_VERIFY].offset,
+        ngx_flag_t);
+
+    certificate = ngx_http_katalo_proxy_field(conf,
+        ngx_http_katalo_proxy_settings[NGX_HTTP_KATALO_SSL_CERTIFICATE].offset,
+        ngx_str_t);
+
+    if (conf->enabled && clcf->handler && *verify && certificate->len == 0) {
+        return ngx_http_katalo_conf_error(cf, &conf->conf_file,
+                   conf->conf_line,
+                   "\"katalo_bearer\" finds no CA certificates of the system "
+                   "to verify the upstream with, install them (package "
+                   "ca-certificates) or set \"proxy_ssl_trusted_certificate\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_katalo_proxy_merge_headers(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *conf)
+{
+    ngx_str_t     *name;
+    ngx_uint_t     i;
+    ngx_array_t   *headers, *user;
+    ngx_keyval_t  *header;
+
+    static ngx_str_t  authorization = ngx_string("Authorization");
+
+    user = conf->proxy.headers;
+
+    headers = ngx_array_create(cf->pool, 8, sizeof(ngx_keyval_t));
+    if (headers == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *ngx_http_katalo_proxy_field(conf, ngx_http_katalo_proxy_headers_offset,
+                                 ngx_array_t *) = headers;
+
+    if (user != NGX_CONF_UNSET_PTR && user->nelts) {
+        header = ngx_array_push_n(headers, user->nelts);
+        if (header == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memcpy(header, user->elts, user->nelts * sizeof(ngx_keyval_t));
+    }
+
+    if (!conf->enabled) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_katalo_proxy_find_header(headers, &authorization)) {
+        return ngx_http_katalo_conf_error(cf, &conf->conf_file,
+                   conf->conf_line,
+                   "\"katalo_bearer\" conflicts with \"proxy_set_header "
+                   "Authorization\" that applies here too, remove one of "
+                   "them");
+    }
+
+    header = ngx_array_push(headers);
+    if (header == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    header->key = authorization;
+    header->value = kmcf->bearer;
+
+    name = conf->strip->elts;
+
+    for (i = 0; i < conf->strip->nelts; i++) {
+
+        if (ngx_http_katalo_proxy_find_header(headers, &name[i])) {
+            continue;
+        }
+
+        header = ngx_array_push(headers);
+        if (header == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        header->key = name[i];
+        ngx_str_set(&header->value, "");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_keyval_t *
+ngx_http_katalo_proxy_find_header(ngx_array_t *headers, ngx_str_t *name)
+{
+    ngx_uint_t     i;
+    ngx_keyval_t  *header;
+
+    header = headers->elts;
+
+    for (i = 0; i < headers->nelts; i++) {
+
+        if (header[i].key.len == name->len
+            && ngx_strncasecmp(header[i].key.data, name->data, name->len) == 0)
+        {
+            return &header[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_http_upstream_conf_t *
+ngx_http_katalo_proxy_upstream(ngx_http_katalo_loc_conf_t *conf)
+{
+    return ngx_http_katalo_proxy_field(conf,
+                                       ngx_http_katalo_proxy_upstream_offset,
+                                       ngx_http_upstream_conf_t);
+}

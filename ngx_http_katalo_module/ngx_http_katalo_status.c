@@ -1,0 +1,410 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+/*
+ * A page is written piece by piece into one buffer; after each buffer the
+ * worker turns to its other events, and the buffer is used again when the
+ * client has taken it.
+ */
+
+
+#include "ngx_http_katalo_status.h"
+
+
+#define NGX_HTTP_KATALO_STATUS_BUFFER  (4 * NGX_HTTP_KATALO_STATUS_PIECE)
+
+
+static ngx_int_t ngx_http_katalo_status_handler(ngx_http_request_t *r);
+static ngx_http_katalo_status_format_t *ngx_http_katalo_status_negotiate(
+    ngx_http_request_t *r);
+static ngx_http_katalo_status_format_t *ngx_http_katalo_status_format(
+    ngx_str_t *name);
+static ngx_uint_t ngx_http_katalo_status_accepts(ngx_http_request_t *r,
+    char *type);
+static ngx_int_t ngx_http_katalo_status_send_header(ngx_http_request_t *r,
+    ngx_http_katalo_status_format_t *format);
+static void ngx_http_katalo_status_write(ngx_http_request_t *r);
+static ngx_int_t ngx_http_katalo_status_send(ngx_http_request_t *r,
+    ngx_http_katalo_status_ctx_t *ctx);
+
+
+static char  *ngx_http_katalo_status_reasons[] = {
+    "preflight", "browser", "operation", "no_key", "destination",
+    "browser_reported"
+};
+
+static char  *ngx_http_katalo_status_credentials[] = {
+    "stripped", "katalo_key"
+};
+
+static char  *ngx_http_katalo_status_statuses[] = {
+    "200", "201", "202", "400", "401", "403", "404", "409", "422", "429",
+    "500", "502", "503", "504", "2xx", "3xx", "4xx", "5xx", "none"
+};
+
+static char  *ngx_http_katalo_status_directions[] = {
+    "sent", "received"
+};
+
+char  *ngx_http_katalo_status_sources[] = { "file", "env", "credential" };
+
+char  *ngx_http_katalo_status_states[] = { "current", "previous", "revoked" };
+
+
+ngx_http_katalo_counters_t  ngx_http_katalo_counters[] = {
+
+    { "denied", "katalo_denied_total", "reason",
+      "Requests refused, or reported as a browser's, by reason.",
+      "Refused", 0, NGX_HTTP_KATALO_DENIED, 6,
+      ngx_http_katalo_status_reasons },
+
+    { "client_credentials", "katalo_client_credentials_total", "kind",
+      "Requests whose clients sent credentials of their own.",
+      "Client credentials", 0, NGX_HTTP_KATALO_STRIPPED, 2,
+      ngx_http_katalo_status_credentials },
+
+    { "requests", "katalo_requests_total", "operation",
+      "Upstream requests with the key attached, by operation.",
+      "Requests", 1, NGX_HTTP_KATALO_REQUESTS, NGX_HTTP_KATALO_OPERATIONS,
+      NULL },
+
+    { "responses", "katalo_responses_total", "status",
+      "Upstream responses by status, none: no valid header came.",
+      "Responses", 1, NGX_HTTP_KATALO_RESPONSES, NGX_HTTP_KATALO_STATUSES,
+      ngx_http_katalo_status_statuses },
+
+    { "retries", "katalo_upstream_retries_total", NULL,
+      "Further attempts of requests, on other peers.",
+      "Retries", 1, NGX_HTTP_KATALO_RETRIES, 1, NULL },
+
+    { "bytes", "katalo_upstream_bytes_total", "direction",
+      "Bytes sent to and received from the upstream.",
+      "Bytes", 1, NGX_HTTP_KATALO_BYTES_SENT, 2,
+      ngx_http_katalo_status_directions },
+
+    { NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL }
+};
+
+
+static ngx_http_katalo_status_format_t  ngx_http_katalo_status_formats[] = {
+
+    { ngx_string("json"), ngx_string("application/json"),
+      ngx_http_katalo_status_json },
+
+    { ngx_null_string, ngx_null_string, NULL }
+};
+
+
+static ngx_int_t
+ngx_http_katalo_status_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                         rc;
+    ngx_http_katalo_status_ctx_t     *ctx;
+    ngx_http_katalo_status_format_t  *format;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    format = ngx_http_katalo_status_negotiate(r);
+    if (format == NULL) {
+        return NGX_HTTP_BAD_REQUEST;
+    }
+
+    rc = ngx_http_katalo_status_send_header(r, format);
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_katalo_status_ctx_t));
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->conf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
+    ctx->format = format;
+
+    ctx->buf = ngx_create_temp_buf(r->pool, NGX_HTTP_KATALO_STATUS_BUFFER);
+    if (ctx->buf == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_set_ctx(r, ctx, ngx_http_katalo_filter_module);
+
+    r->main->count++;
+    r->write_event_handler = ngx_http_katalo_status_write;
+
+    ngx_http_katalo_status_write(r);
+
+    return NGX_DONE;
+}
+
+
+static ngx_http_katalo_status_format_t *
+ngx_http_katalo_status_negotiate(ngx_http_request_t *r)
+{
+    ngx_str_t                    value;
+    ngx_http_katalo_loc_conf_t  *klcf;
+
+    static ngx_str_t  json = ngx_string("json");
+    static ngx_str_t  prometheus = ngx_string("prometheus");
+    static ngx_str_t  html = ngx_string("html");
+
+    if (ngx_http_arg(r, (u_char *) "format", 6, &value) == NGX_OK) {
+        return ngx_http_katalo_status_format(&value);
+    }
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
+
+    if (klcf->status_format.len) {
+        return ngx_http_katalo_status_format(&klcf->status_format);
+    }
+
+    if (ngx_http_katalo_status_accepts(r, "text/html")) {
+        return ngx_http_katalo_status_format(&html);
+    }
+
+    if (ngx_http_katalo_status_accepts(r, "text/plain")
+        || ngx_http_katalo_status_accepts(r, "application/openmetrics-text"))
+    {
+        return ngx_http_katalo_status_format(&prometheus);
+    }
+
+    return ngx_http_katalo_status_format(&json);
+}
+
+
+static ngx_http_katalo_status_format_t *
+ngx_http_katalo_status_format(ngx_str_t *name)
+{
+    ngx_http_katalo_status_format_t  *format;
+
+    for (format = ngx_http_katalo_status_formats; format->name.len; format++) {
+
+        if (format->name.len == name->len
+            && ngx_strncmp(format->name.data, name->data, name->len) == 0)
+        {
+            return format;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* browsers and Prometheus name what they want; "*" is JSON for all others */
+
+static ngx_uint_t
+ngx_http_katalo_status_accepts(ngx_http_request_t *r, char *type)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *header;
+
+    part = &r->headers_in.headers.part;
+    header = part->elts;
+
+    for (i = 0; /* void */; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            header = part->elts;
+            i = 0;
+        }
+
+        if (header[i].key.len == 6
+            && ngx_strncmp(header[i].lowcase_key, "accept", 6) == 0
+            && ngx_strcasestrn(header[i].value.data, type,
+                               ngx_strlen(type) - 1))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_katalo_status_send_header(ngx_http_request_t *r,
+    ngx_http_katalo_status_format_t *format)
+{
+    ngx_table_elt_t  *h;
+
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_type_len = format->content_type.len;
+    r->headers_out.content_type = format->content_type;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "Cache-Control");
+    ngx_str_set(&h->value, "no-store");
+
+    ngx_http_clear_content_length(r);
+
+    return ngx_http_send_header(r);
+}
+
+
+static void
+ngx_http_katalo_status_write(ngx_http_request_t *r)
+{
+    ngx_int_t                      rc;
+    ngx_event_t                   *wev;
+    ngx_http_core_loc_conf_t      *clcf;
+    ngx_http_katalo_status_ctx_t  *ctx;
+
+    wev = r->connection->write;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_katalo_filter_module);
+
+    if (wev->timedout) {
+        r->connection->timedout = 1;
+        ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
+        return;
+    }
+
+    rc = ngx_buf_size(ctx->buf) ? ngx_http_output_filter(r, NULL)
+                                : ngx_http_katalo_status_send(r, ctx);
+
+    if (rc == NGX_ERROR || (ctx->done && ngx_buf_size(ctx->buf) == 0)) {
+        ngx_http_finalize_request(r, rc);
+        return;
+    }
+
+    if (ngx_buf_size(ctx->buf) == 0) {
+        ngx_post_event(wev, &ngx_posted_next_events);
+        return;
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    if (!wev->delayed) {
+        ngx_add_timer(wev, clcf->send_timeout);
+    }
+
+    if (ngx_handle_write_event(wev, clcf->send_lowat) != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_ERROR);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_katalo_status_send(ngx_http_request_t *r,
+    ngx_http_katalo_status_ctx_t *ctx)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    b = ctx->buf;
+
+    b->pos = b->start;
+    b->last = b->start;
+
+    while (!ctx->done && b->end - b->last >= NGX_HTTP_KATALO_STATUS_PIECE) {
+        b->last = ctx->format->render(ctx, b->last);
+    }
+
+    b->flush = !ctx->done;
+    b->last_buf = (ctx->done && r == r->main);
+    b->last_in_chain = ctx->done;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+
+u_char *
+ngx_http_katalo_status_name(u_char *p, ngx_http_katalo_status_ctx_t *ctx,
+    ngx_http_katalo_counters_t *group, ngx_uint_t i)
+{
+    if (group->names) {
+        return ngx_sprintf(p, "%s", group->names[i]);
+    }
+
+    return ngx_sprintf(p, "%V", ngx_http_katalo_operation_name(ctx->conf, i));
+}
+
+
+ngx_uint_t
+ngx_http_katalo_status_count(ngx_http_katalo_status_ctx_t *ctx,
+    ngx_http_katalo_counters_t *group)
+{
+    if (group->n == NGX_HTTP_KATALO_OPERATIONS) {
+        return NGX_HTTP_KATALO_BUILTIN + ctx->conf->operations.nelts;
+    }
+
+    return group->n;
+}
+
+
+u_char *
+ngx_http_katalo_status_time(u_char *p, time_t t)
+{
+    ngx_tm_t  tm;
+
+    if (t == 0) {
+        return ngx_sprintf(p, "null");
+    }
+
+    ngx_gmtime(t, &tm);
+
+    return ngx_sprintf(p, "\"%4d-%02d-%02dT%02d:%02d:%02dZ\"",
+                       tm.ngx_tm_year, tm.ngx_tm_mon, tm.ngx_tm_mday,
+                       tm.ngx_tm_hour, tm.ngx_tm_min, tm.ngx_tm_sec);
+}
+
+
+u_char *
+ngx_http_katalo_status_seconds(u_char *p, uint64_t msec)
+{
+    return ngx_sprintf(p, "%uL.%03uL", msec / 1000, msec % 1000);
+}
+
+
+char *
+ngx_http_katalo_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_katalo_loc_conf_t *klcf = conf;
+
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (cf->args->nelts == 2) {
+        value = cf->args->elts;
+
+        if (ngx_http_katalo_status_format(&value[1]) == NULL) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid value \"%V\" in \"katalo_status\", "
+                               "use \"json\", \"prometheus\" or \"html\"",
+                               &value[1]);
+            return NGX_CONF_ERROR;
+        }
+
+        klcf->status_format = value[1];
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_katalo_status_handler;
+
+    return NGX_CONF_OK;
+}

@@ -1,0 +1,102 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+#ifndef _NGX_HTTP_KATALO_STATUS_H_INCLUDED_
+#define _NGX_HTTP_KATALO_STATUS_H_INCLUDED_
+
+
+#include "ngx_http_katalo.h"
+
+
+#define NGX_HTTP_KATALO_STATUS_NEGOTIATED  0
+#define NGX_HTTP_KATALO_STATUS_JSON        1
+#define NGX_HTTP_KATALO_STATUS_PROMETHEUS  2
+#define NGX_HTTP_KATALO_STATUS_HTML        3
+
+/* bytes that a renderer may write in one call */
+#define NGX_HTTP_KATALO_STATUS_PIECE       8192
+
+
+/*
+ * A group of counters, the same in every output.  A group of one counter has
+ * no label.
+ */
+
+typedef struct {
+    char                            *json;
+    char                            *metric;
+    char                            *label;
+    char                            *help;
+    char                            *title;
+    ngx_uint_t                       of_id;     /* or of a key name */
+    ngx_uint_t                       first;
+    ngx_uint_t                       n;
+    char                           **names;     /* NULL: operations */
+} ngx_http_katalo_counters_t;
+
+
+typedef struct ngx_http_katalo_status_ctx_s  ngx_http_katalo_status_ctx_t;
+
+/*
+ * Writes the next piece of the page at p, and moves the cursor; sets done
+ * with the last one.  Returns the end of what it wrote.
+ */
+typedef u_char *(*ngx_http_katalo_status_render_pt)(
+    ngx_http_katalo_status_ctx_t *ctx, u_char *p);
+
+
+typedef struct {
+    ngx_str_t                        name;
+    ngx_str_t                        content_type;
+    ngx_http_katalo_status_render_pt render;
+} ngx_http_katalo_status_format_t;
+
+
+struct ngx_http_katalo_status_ctx_s {
+    ngx_http_katalo_main_conf_t     *conf;
+    ngx_http_katalo_status_format_t *format;
+    ngx_buf_t                       *buf;
+
+    /* the cursor, for the renderer */
+    ngx_uint_t                       part;
+    ngx_uint_t                       key;
+    ngx_uint_t                       id;
+    ngx_uint_t                       done;
+};
+
+
+/* ngx_http_katalo_status.c: handler, negotiation, counters */
+
+extern ngx_http_katalo_counters_t  ngx_http_katalo_counters[];
+
+char *ngx_http_katalo_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* the i-th counter's name in its group */
+u_char *ngx_http_katalo_status_name(u_char *p,
+    ngx_http_katalo_status_ctx_t *ctx, ngx_http_katalo_counters_t *group,
+    ngx_uint_t i);
+
+/* how many counters the group has in this configuration */
+ngx_uint_t ngx_http_katalo_status_count(ngx_http_katalo_status_ctx_t *ctx,
+    ngx_http_katalo_counters_t *group);
+
+/* RFC 3339, UTC; 0 is written as null */
+u_char *ngx_http_katalo_status_time(u_char *p, time_t t);
+
+/* seconds with three decimals; the last bucket's bound is "+Inf" */
+u_char *ngx_http_katalo_status_seconds(u_char *p, uint64_t msec);
+
+extern char  *ngx_http_katalo_status_sources[];
+extern char  *ngx_http_katalo_status_states[];
+
+
+/* renderers */
+
+u_char *ngx_http_katalo_status_json(ngx_http_katalo_status_ctx_t *ctx,
+    u_char *p);
+
+
+#endif /* _NGX_HTTP_KATALO_STATUS_H_INCLUDED_ */

@@ -1,0 +1,301 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+#include "ngx_http_katalo_usage.h"
+
+
+#define ngx_http_katalo_usage_add(counter, n)                                 \
+    (void) ngx_atomic_fetch_add(&(counter), n)
+
+
+static ngx_uint_t ngx_http_katalo_usage_status(ngx_uint_t status);
+static ngx_uint_t ngx_http_katalo_usage_bucket(ngx_msec_t elapsed);
+static void ngx_http_katalo_usage_sum(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t slot, ngx_http_katalo_id_row_t *row);
+
+
+/* the first statuses are counted by themselves, then come the classes */
+
+static ngx_uint_t  ngx_http_katalo_usage_statuses[] = {
+    200, 201, 202, 400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 504
+};
+
+#define NGX_HTTP_KATALO_STATUS_CLASSES                                        \
+    (sizeof(ngx_http_katalo_usage_statuses) / sizeof(ngx_uint_t))
+
+
+/* upper bounds in milliseconds; the last bucket has none */
+
+ngx_msec_t  ngx_http_katalo_usage_bounds[] = {
+    10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000
+};
+
+
+void
+ngx_http_katalo_usage_key(ngx_http_katalo_key_t *key, ngx_uint_t counter)
+{
+    ngx_http_katalo_usage_add(key->usage->keys[key->row].counters[counter], 1);
+}
+
+
+ngx_uint_t
+ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key, ngx_uint_t operation)
+{
+    time_t                        now;
+    ngx_uint_t                    column;
+    ngx_http_katalo_id_stripe_t  *stripe;
+
+    stripe = &key->usage->ids[key->slot];
+    column = key->usage->columns[operation];
+    now = ngx_time();
+
+    ngx_http_katalo_usage_add(stripe->counters[NGX_HTTP_KATALO_REQUESTS
+                                               + column], 1);
+    ngx_http_katalo_usage_add(stripe->in_flight, 1);
+
+    stripe->last_used = now;
+
+    if (stripe->first_used == 0) {
+        stripe->first_used = now;
+    }
+
+    return key->slot;
+}
+
+
+void
+ngx_http_katalo_usage_finish(ngx_http_katalo_key_t *key, ngx_uint_t slot,
+    ngx_http_katalo_result_t *result)
+{
+    ngx_atomic_t                 *counters;
+    ngx_http_katalo_id_stripe_t  *stripe;
+
+    stripe = &key->usage->ids[slot];
+    counters = stripe->counters;
+
+    ngx_http_katalo_usage_add(counters[NGX_HTTP_KATALO_RESPONSES
+                        + ngx_http_katalo_usage_status(result->status)], 1);
+    ngx_http_katalo_usage_add(counters[NGX_HTTP_KATALO_UPSTREAM_TIME
+                        + ngx_http_katalo_usage_bucket(result->elapsed)], 1);
+    ngx_http_katalo_usage_add(counters[NGX_HTTP_KATALO_UPSTREAM_MSEC],
+                              result->elapsed);
+    ngx_http_katalo_usage_add(counters[NGX_HTTP_KATALO_BYTES_SENT],
+                              result->bytes_sent);
+    ngx_http_katalo_usage_add(counters[NGX_HTTP_KATALO_BYTES_RECEIVED],
+                              result->bytes_received);
+
+    if (result->attempts > 1) {
+        ngx_http_katalo_usage_add(counters[NGX_HTTP_KATALO_RETRIES],
+                                  result->attempts - 1);
+    }
+
+    ngx_http_katalo_usage_add(stripe->in_flight, -1);
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_usage_status(ngx_uint_t status)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_KATALO_STATUS_CLASSES; i++) {
+        if (status == ngx_http_katalo_usage_statuses[i]) {
+            return i;
+        }
+    }
+
+    if (status < 200 || status > 599) {
+        return NGX_HTTP_KATALO_STATUS_NONE;
+    }
+
+    return NGX_HTTP_KATALO_STATUS_CLASSES + status / 100 - 2;
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_usage_bucket(ngx_msec_t elapsed)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_KATALO_BUCKETS - 1; i++) {
+        if (elapsed <= ngx_http_katalo_usage_bounds[i]) {
+            break;
+        }
+    }
+
+    return i;
+}
+
+
+ngx_str_t *
+ngx_http_katalo_usage_id(ngx_http_katalo_key_t *key, ngx_uint_t slot)
+{
+    return &key->usage->sh->ids[slot].id;
+}
+
+
+uint64_t
+ngx_http_katalo_usage_requests(ngx_http_katalo_key_t *key, ngx_uint_t slot)
+{
+    uint64_t               requests;
+    ngx_uint_t             i, n;
+    ngx_atomic_t          *counters;
+    ngx_http_katalo_sh_t  *sh;
+
+    sh = key->usage->sh;
+    requests = 0;
+
+    for (n = 0; n < sh->stripes_used; n++) {
+        counters = ngx_http_katalo_usage_id_stripe(sh, n)[slot].counters;
+
+        for (i = 0; i < NGX_HTTP_KATALO_OPERATIONS; i++) {
+            requests += counters[NGX_HTTP_KATALO_REQUESTS + i];
+        }
+    }
+
+    return requests;
+}
+
+
+void
+ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_key_row_t *row)
+{
+    ngx_uint_t                     i, n, slot;
+    ngx_http_katalo_sh_t          *sh;
+    ngx_http_katalo_usage_t       *usage;
+    ngx_http_katalo_sh_key_t      *shkey;
+    ngx_http_katalo_key_stripe_t  *stripe;
+
+    usage = key->usage;
+    sh = usage->sh;
+    shkey = &sh->keys[key->row];
+
+    ngx_memzero(row, sizeof(ngx_http_katalo_key_row_t));
+
+    row->name = key->name;
+    row->source = key->source;
+
+    ngx_shmtx_lock(&usage->shpool->mutex);
+
+    row->usable = shkey->usable;
+    row->rotations = shkey->rotations;
+    row->read_failures = shkey->read_failures;
+
+    for (n = 0; n < sh->stripes_used; n++) {
+        stripe = &ngx_http_katalo_usage_key_stripe(sh, n)[key->row];
+
+        for (i = 0; i < NGX_HTTP_KATALO_KEY_COUNTERS; i++) {
+            row->counters[i] += stripe->counters[i];
+        }
+
+        if (!ngx_http_katalo_usage_alive(sh, n)) {
+            continue;
+        }
+
+        for (slot = shkey->slots;
+             slot != NGX_HTTP_KATALO_NONE;
+             slot = sh->ids[slot].next)
+        {
+            row->in_flight
+                   += ngx_http_katalo_usage_id_stripe(sh, n)[slot].in_flight;
+        }
+    }
+
+    ngx_shmtx_unlock(&usage->shpool->mutex);
+}
+
+
+ngx_int_t
+ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key, ngx_uint_t n,
+    ngx_http_katalo_id_row_t *row)
+{
+    ngx_uint_t                 slot;
+    ngx_http_katalo_sh_t      *sh;
+    ngx_http_katalo_usage_t   *usage;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    usage = key->usage;
+    sh = usage->sh;
+    shkey = &sh->keys[key->row];
+
+    ngx_memzero(row, sizeof(ngx_http_katalo_id_row_t));
+
+    ngx_shmtx_lock(&usage->shpool->mutex);
+
+    for (slot = shkey->slots;
+         n && slot != NGX_HTTP_KATALO_NONE;
+         slot = sh->ids[slot].next)
+    {
+        n--;
+    }
+
+    if (slot == NGX_HTTP_KATALO_NONE) {
+        ngx_shmtx_unlock(&usage->shpool->mutex);
+        return NGX_DONE;
+    }
+
+    row->id.len = sh->ids[slot].id.len;
+    row->id.data = row->data;
+    ngx_memcpy(row->data, sh->ids[slot].data, row->id.len);
+
+    if (slot != shkey->current) {
+        row->state = NGX_HTTP_KATALO_ID_PREVIOUS;
+
+    } else {
+        row->state = shkey->usable ? NGX_HTTP_KATALO_ID_CURRENT
+                                   : NGX_HTTP_KATALO_ID_REVOKED;
+    }
+
+    ngx_http_katalo_usage_sum(usage, slot, row);
+
+    ngx_shmtx_unlock(&usage->shpool->mutex);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_katalo_usage_sum(ngx_http_katalo_usage_t *usage, ngx_uint_t slot,
+    ngx_http_katalo_id_row_t *row)
+{
+    time_t                        first;
+    uint64_t                      columns[NGX_HTTP_KATALO_OPERATIONS];
+    ngx_uint_t                    i, n;
+    ngx_http_katalo_id_stripe_t  *stripe;
+
+    for (n = 0; n < usage->sh->stripes_used; n++) {
+        stripe = &ngx_http_katalo_usage_id_stripe(usage->sh, n)[slot];
+
+        for (i = 0; i < NGX_HTTP_KATALO_ID_COUNTERS; i++) {
+            row->counters[i] += stripe->counters[i];
+        }
+
+        first = stripe->first_used;
+
+        if (first && (row->first_used == 0 || first < row->first_used)) {
+            row->first_used = first;
+        }
+
+        row->last_used = ngx_max(row->last_used, (time_t) stripe->last_used);
+    }
+
+    /* from columns to operations; a name that is gone is "other" by now */
+
+    ngx_memcpy(columns, row->counters, sizeof(columns));
+    ngx_memzero(row->counters, sizeof(columns));
+
+    n = NGX_HTTP_KATALO_BUILTIN + usage->conf->operations.nelts;
+
+    for (i = 0; i < n; i++) {
+        row->counters[i] += columns[usage->columns[i]];
+        columns[usage->columns[i]] = 0;
+    }
+
+    for (i = 0; i < NGX_HTTP_KATALO_OPERATIONS; i++) {
+        row->counters[NGX_HTTP_KATALO_OTHER] += columns[i];
+    }
+}

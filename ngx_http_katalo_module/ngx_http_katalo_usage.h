@@ -1,0 +1,136 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+/*
+ * The zone holds a row for each key name, a slot for each key id, and for
+ * each process that counts a stripe: a block of counters for every row and
+ * slot that this process alone writes, in cache lines of its own.  A sum over
+ * the stripes is exact without a lock.
+ *
+ * A stripe belongs to a place in ngx_processes[]: the worker that takes the
+ * place of one that died goes on with its counters, and clears its gauges.
+ * Rows, slots and the assignment of stripes change under the zone's mutex,
+ * which the master unlocks for a process that died.
+ *
+ * A slot is given to another id only if no living process holds it as the
+ * current one and no request that used it is in flight.
+ */
+
+
+#ifndef _NGX_HTTP_KATALO_USAGE_H_INCLUDED_
+#define _NGX_HTTP_KATALO_USAGE_H_INCLUDED_
+
+
+#include "ngx_http_katalo.h"
+
+
+#define NGX_HTTP_KATALO_NONE      ((ngx_uint_t) -1)
+
+/* slots for each key name: the current one and a previous one */
+#define NGX_HTTP_KATALO_IDS       2
+
+/* worker processes of two generations, and the cache manager and loader */
+#define ngx_http_katalo_usage_stripes(workers)  (2 * (workers) + 2)
+
+
+typedef struct {
+    ngx_atomic_t                  counters[NGX_HTTP_KATALO_KEY_COUNTERS];
+    ngx_atomic_t                  held;
+    ngx_atomic_t                  padding[7];
+} ngx_http_katalo_key_stripe_t;
+
+
+typedef struct {
+    ngx_atomic_t                  counters[NGX_HTTP_KATALO_ID_COUNTERS];
+    ngx_atomic_t                  first_used;
+    ngx_atomic_t                  last_used;
+    ngx_atomic_t                  in_flight;
+    ngx_atomic_t                  held;
+} ngx_http_katalo_id_stripe_t;
+
+
+typedef struct {
+    ngx_atomic_t                  pid;      /* 0: nobody's */
+    ngx_atomic_t                  padding[7];
+} ngx_http_katalo_stripe_t;
+
+
+typedef struct {
+    ngx_str_t                     name;     /* empty: a free row */
+    u_char                        data[NGX_HTTP_KATALO_NAME_LEN];
+    ngx_uint_t                    current;  /* slot, also while revoked */
+    ngx_uint_t                    slots;    /* the latest, then next */
+    ngx_uint_t                    usable;
+    uint64_t                      rotations;
+    uint64_t                      read_failures;
+} ngx_http_katalo_sh_key_t;
+
+
+typedef struct {
+    ngx_str_t                     id;       /* empty: a free slot */
+    u_char                        data[NGX_HTTP_KATALO_KEY_LEN];
+    ngx_uint_t                    row;
+    ngx_uint_t                    next;
+} ngx_http_katalo_sh_id_t;
+
+
+typedef struct {
+    ngx_str_t                     name;
+    u_char                        data[NGX_HTTP_KATALO_NAME_LEN];
+} ngx_http_katalo_sh_operation_t;
+
+
+/* the last row and the last slot take what finds no other */
+
+typedef struct {
+    ngx_uint_t                    rows;
+    ngx_uint_t                    slots;
+    ngx_uint_t                    stripes;
+    ngx_uint_t                    stripes_used;
+    size_t                        stripe_size;
+
+    ngx_http_katalo_sh_key_t     *keys;
+    ngx_http_katalo_sh_id_t      *ids;
+    u_char                       *stripe;
+
+    ngx_http_katalo_sh_operation_t
+                                  operations[NGX_HTTP_KATALO_CUSTOM];
+
+    /* of a place in ngx_processes[], plus one */
+    uint16_t                      process_stripe[NGX_MAX_PROCESSES];
+} ngx_http_katalo_sh_t;
+
+
+struct ngx_http_katalo_usage_s {
+    ngx_http_katalo_sh_t         *sh;
+    ngx_slab_pool_t              *shpool;
+    ngx_cycle_t                  *cycle;
+    ngx_http_katalo_main_conf_t  *conf;
+
+    /* this process's own */
+    ngx_http_katalo_key_stripe_t *keys;
+    ngx_http_katalo_id_stripe_t  *ids;
+
+    /* where an operation of this configuration is counted */
+    ngx_uint_t                    columns[NGX_HTTP_KATALO_OPERATIONS];
+};
+
+
+#define ngx_http_katalo_usage_key_stripe(sh, n)                               \
+    ((ngx_http_katalo_key_stripe_t *)                                         \
+     ((sh)->stripe + (n) * (sh)->stripe_size                                  \
+      + sizeof(ngx_http_katalo_stripe_t)))
+
+#define ngx_http_katalo_usage_id_stripe(sh, n)                                \
+    ((ngx_http_katalo_id_stripe_t *)                                          \
+     (ngx_http_katalo_usage_key_stripe(sh, n) + (sh)->rows))
+
+
+/* is the process alive whose stripe this is? */
+ngx_uint_t ngx_http_katalo_usage_alive(ngx_http_katalo_sh_t *sh, ngx_uint_t n);
+
+
+#endif /* _NGX_HTTP_KATALO_USAGE_H_INCLUDED_ */

@@ -1,0 +1,655 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+#include "ngx_http_katalo_usage.h"
+
+
+static ngx_int_t ngx_http_katalo_usage_init_zone(ngx_shm_zone_t *shm_zone,
+    void *data);
+static ngx_int_t ngx_http_katalo_usage_create(ngx_shm_zone_t *shm_zone,
+    ngx_http_katalo_usage_t *usage);
+static size_t ngx_http_katalo_usage_size(ngx_uint_t rows, ngx_uint_t stripes);
+static void ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage);
+static ngx_uint_t ngx_http_katalo_usage_free_row(
+    ngx_http_katalo_usage_t *usage, ngx_uint_t from);
+static ngx_uint_t ngx_http_katalo_usage_row_in_use(
+    ngx_http_katalo_usage_t *usage, ngx_uint_t row);
+static void ngx_http_katalo_usage_init_columns(ngx_http_katalo_usage_t *usage);
+static ngx_http_katalo_sh_operation_t *ngx_http_katalo_usage_column(
+    ngx_http_katalo_sh_t *sh, ngx_str_t *name);
+static ngx_uint_t ngx_http_katalo_usage_slot(ngx_http_katalo_usage_t *usage,
+    ngx_http_katalo_key_t *key);
+static ngx_uint_t ngx_http_katalo_usage_free_slot(ngx_http_katalo_sh_t *sh);
+static ngx_uint_t ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh,
+    ngx_uint_t slot, ngx_atomic_uint_t *last_used);
+static void ngx_http_katalo_usage_evict(ngx_http_katalo_sh_t *sh,
+    ngx_uint_t slot);
+
+
+ngx_int_t
+ngx_http_katalo_usage_add_zone(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf)
+{
+    ngx_uint_t                i;
+    ngx_shm_zone_t           *shm_zone;
+    ngx_http_katalo_key_t   **key;
+    ngx_http_katalo_usage_t  *usage;
+
+    static ngx_str_t  name = ngx_string("katalo");
+
+    usage = ngx_pcalloc(cf->pool, sizeof(ngx_http_katalo_usage_t));
+    if (usage == NULL) {
+        return NGX_ERROR;
+    }
+
+    usage->cycle = cf->cycle;
+    usage->conf = kmcf;
+
+    kmcf->usage = usage;
+
+    key = kmcf->keys.elts;
+
+    for (i = 0; i < kmcf->keys.nelts; i++) {
+        key[i]->usage = usage;
+    }
+
+    if (kmcf->zone_size == 0) {
+        kmcf->zone_size = 1024 * 1024;
+    }
+
+    shm_zone = ngx_shared_memory_add(cf, &name, kmcf->zone_size,
+                                     &ngx_http_katalo_module);
+    if (shm_zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    shm_zone->init = ngx_http_katalo_usage_init_zone;
+    shm_zone->data = usage;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_katalo_usage_init_zone(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_katalo_usage_t *old = data;
+
+    size_t                    need;
+    ngx_uint_t                keys;
+    ngx_http_katalo_usage_t  *usage;
+
+    usage = shm_zone->data;
+    usage->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    if (old) {
+        usage->sh = old->sh;
+
+    } else if (ngx_http_katalo_usage_create(shm_zone, usage) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    keys = usage->conf->keys.nelts;
+
+    if (usage->sh->rows > keys) {
+        return NGX_OK;
+    }
+
+    need = ngx_http_katalo_usage_size(keys + 1, usage->sh->stripes);
+    need += need / 64 + 8 * ngx_pagesize;
+
+    ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                  "\"katalo_zone\" is too small for %ui keys, set "
+                  "\"katalo_zone %uzk\" or more", keys, need / 1024 + 1);
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_katalo_usage_create(ngx_shm_zone_t *shm_zone,
+    ngx_http_katalo_usage_t *usage)
+{
+    size_t                 size;
+    u_char                *p;
+    ngx_uint_t             i, n, stripes;
+    ngx_core_conf_t       *ccf;
+    ngx_http_katalo_sh_t  *sh;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(usage->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    stripes = ngx_http_katalo_usage_stripes(ngx_max(ccf->worker_processes, 1));
+
+    size = (usage->shpool->pfree - 1) * ngx_pagesize;
+
+    n = ngx_http_katalo_usage_size(1, stripes) - ngx_http_katalo_usage_size(0,
+                                                                      stripes);
+    n = size > ngx_http_katalo_usage_size(0, stripes)
+        ? (size - ngx_http_katalo_usage_size(0, stripes)) / n : 0;
+
+    size = ngx_http_katalo_usage_size(n, stripes);
+
+    p = ngx_slab_calloc(usage->shpool, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    sh = (ngx_http_katalo_sh_t *) p;
+    usage->sh = sh;
+    usage->shpool->data = sh;
+
+    sh->rows = n;
+    sh->slots = n * NGX_HTTP_KATALO_IDS;
+    sh->stripes = stripes;
+    sh->stripe_size = sizeof(ngx_http_katalo_stripe_t)
+                      + sh->rows * sizeof(ngx_http_katalo_key_stripe_t)
+                      + sh->slots * sizeof(ngx_http_katalo_id_stripe_t);
+
+    sh->stripe = ngx_align_ptr(p + sizeof(ngx_http_katalo_sh_t),
+                               NGX_CPU_CACHE_LINE);
+    sh->keys = (ngx_http_katalo_sh_key_t *)
+               (sh->stripe + stripes * sh->stripe_size);
+    sh->ids = (ngx_http_katalo_sh_id_t *) (sh->keys + sh->rows);
+
+    for (i = 0; i < sh->rows; i++) {
+        sh->keys[i].name.data = sh->keys[i].data;
+        sh->keys[i].current = NGX_HTTP_KATALO_NONE;
+        sh->keys[i].slots = NGX_HTTP_KATALO_NONE;
+    }
+
+    for (i = 0; i < sh->slots; i++) {
+        sh->ids[i].id.data = sh->ids[i].data;
+    }
+
+    for (i = 0; i < NGX_HTTP_KATALO_CUSTOM; i++) {
+        sh->operations[i].name.data = sh->operations[i].data;
+    }
+
+    return NGX_OK;
+}
+
+
+static size_t
+ngx_http_katalo_usage_size(ngx_uint_t rows, ngx_uint_t stripes)
+{
+    return sizeof(ngx_http_katalo_sh_t) + NGX_CPU_CACHE_LINE
+           + stripes * sizeof(ngx_http_katalo_stripe_t)
+           + rows * (sizeof(ngx_http_katalo_sh_key_t)
+                     + stripes * sizeof(ngx_http_katalo_key_stripe_t)
+                     + NGX_HTTP_KATALO_IDS
+                       * (sizeof(ngx_http_katalo_sh_id_t)
+                          + stripes * sizeof(ngx_http_katalo_id_stripe_t)));
+}
+
+
+void
+ngx_http_katalo_usage_init(ngx_http_katalo_usage_t *usage)
+{
+    ngx_uint_t               i;
+    ngx_core_conf_t         *ccf;
+    ngx_http_katalo_key_t  **key;
+
+    ngx_shmtx_lock(&usage->shpool->mutex);
+
+    ngx_http_katalo_usage_init_rows(usage);
+    ngx_http_katalo_usage_init_columns(usage);
+
+    ngx_shmtx_unlock(&usage->shpool->mutex);
+
+    key = usage->conf->keys.elts;
+
+    for (i = 0; i < usage->conf->keys.nelts; i++) {
+        ngx_http_katalo_usage_publish(key[i]);
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(usage->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    /* a single process does not initialize itself after a reload */
+
+    if (!ccf->master && !ngx_test_config) {
+        ngx_http_katalo_usage_init_process(usage);
+    }
+}
+
+
+static void
+ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage)
+{
+    ngx_uint_t                 i, row;
+    ngx_http_katalo_sh_t      *sh;
+    ngx_http_katalo_key_t     *key, **keyp;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    sh = usage->sh;
+    keyp = usage->conf->keys.elts;
+
+    for (i = 0; i < usage->conf->keys.nelts; i++) {
+        keyp[i]->row = NGX_HTTP_KATALO_NONE;
+        keyp[i]->slot = sh->slots - 1;
+    }
+
+    for (i = 0; i < sh->rows; i++) {
+
+        if (sh->keys[i].name.len == 0) {
+            continue;
+        }
+
+        key = ngx_http_katalo_find_key(usage->conf, &sh->keys[i].name);
+
+        if (key) {
+            key->row = i;
+        }
+    }
+
+    row = 0;
+
+    for (i = 0; i < usage->conf->keys.nelts; i++) {
+        key = keyp[i];
+
+        if (key->row != NGX_HTTP_KATALO_NONE) {
+            continue;
+        }
+
+        row = ngx_http_katalo_usage_free_row(usage, row);
+        key->row = row;
+
+        shkey = &sh->keys[row];
+
+        ngx_memcpy(shkey->data, key->name.data, key->name.len);
+        shkey->name.len = key->name.len;
+    }
+}
+
+
+/* the last row is for those that found no other */
+
+static ngx_uint_t
+ngx_http_katalo_usage_free_row(ngx_http_katalo_usage_t *usage, ngx_uint_t from)
+{
+    ngx_uint_t                 i, n, slot;
+    ngx_http_katalo_sh_t      *sh;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    sh = usage->sh;
+
+    for (i = from; i < sh->rows - 1; i++) {
+
+        if (sh->keys[i].name.len == 0) {
+            return i;
+        }
+    }
+
+    for (i = 0; i < sh->rows - 1; i++) {
+        shkey = &sh->keys[i];
+
+        if (ngx_http_katalo_usage_row_in_use(usage, i)) {
+            continue;
+        }
+
+        while (shkey->slots != NGX_HTTP_KATALO_NONE) {
+            slot = shkey->slots;
+            ngx_http_katalo_usage_evict(sh, slot);
+        }
+
+        for (n = 0; n < sh->stripes; n++) {
+            ngx_memzero(&ngx_http_katalo_usage_key_stripe(sh, n)[i],
+                        sizeof(ngx_http_katalo_key_stripe_t));
+        }
+
+        shkey->current = NGX_HTTP_KATALO_NONE;
+        shkey->usable = 0;
+        shkey->rotations = 0;
+        shkey->read_failures = 0;
+
+        return i;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "katalo: \"katalo_zone\" is full of keys that old worker "
+                  "processes still use");
+
+    return sh->rows - 1;
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_usage_row_in_use(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t row)
+{
+    ngx_uint_t                 n, slot;
+    ngx_atomic_uint_t          last_used;
+    ngx_http_katalo_sh_t      *sh;
+
+    sh = usage->sh;
+
+    if (ngx_http_katalo_find_key(usage->conf, &sh->keys[row].name)) {
+        return 1;
+    }
+
+    for (n = 0; n < sh->stripes; n++) {
+
+        if (ngx_http_katalo_usage_key_stripe(sh, n)[row].held
+            && ngx_http_katalo_usage_alive(sh, n))
+        {
+            return 1;
+        }
+    }
+
+    for (slot = sh->keys[row].slots;
+         slot != NGX_HTTP_KATALO_NONE;
+         slot = sh->ids[slot].next)
+    {
+        if (ngx_http_katalo_usage_slot_in_use(sh, slot, &last_used)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Names of operations keep their columns over reloads; when there are more
+ * names than columns, the requests are counted as "other".
+ */
+
+static void
+ngx_http_katalo_usage_init_columns(ngx_http_katalo_usage_t *usage)
+{
+    ngx_str_t                       *name;
+    ngx_uint_t                       i, n;
+    ngx_http_katalo_sh_operation_t  *column;
+
+    n = NGX_HTTP_KATALO_BUILTIN + usage->conf->operations.nelts;
+
+    for (i = 0; i < NGX_HTTP_KATALO_BUILTIN; i++) {
+        usage->columns[i] = i;
+    }
+
+    for ( /* void */ ; i < n; i++) {
+        name = ngx_http_katalo_operation_name(usage->conf, i);
+        column = ngx_http_katalo_usage_column(usage->sh, name);
+
+        if (column == NULL) {
+            usage->columns[i] = NGX_HTTP_KATALO_OTHER;
+
+            ngx_log_error(NGX_LOG_WARN, usage->cycle->log, 0,
+                          "katalo: operation \"%V\" is counted as \"other\": "
+                          "%d names were in use since nginx was started",
+                          name, NGX_HTTP_KATALO_CUSTOM);
+            continue;
+        }
+
+        usage->columns[i] = NGX_HTTP_KATALO_BUILTIN
+                            + (column - usage->sh->operations);
+    }
+}
+
+
+static ngx_http_katalo_sh_operation_t *
+ngx_http_katalo_usage_column(ngx_http_katalo_sh_t *sh, ngx_str_t *name)
+{
+    ngx_uint_t                       i;
+    ngx_http_katalo_sh_operation_t  *column;
+
+    for (i = 0; i < NGX_HTTP_KATALO_CUSTOM; i++) {
+        column = &sh->operations[i];
+
+        if (column->name.len == 0) {
+            ngx_memcpy(column->data, name->data, name->len);
+            column->name.len = name->len;
+        }
+
+        if (column->name.len == name->len
+            && ngx_memcmp(column->data, name->data, name->len) == 0)
+        {
+            return column;
+        }
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage)
+{
+    ngx_uint_t                 i, n;
+    ngx_http_katalo_sh_t      *sh;
+    ngx_http_katalo_key_t    **key;
+    ngx_http_katalo_stripe_t  *stripe;
+
+    sh = usage->sh;
+
+    ngx_shmtx_lock(&usage->shpool->mutex);
+
+    n = sh->process_stripe[ngx_process_slot];
+
+    if (n == 0 && sh->stripes_used < sh->stripes) {
+        n = ++sh->stripes_used;
+        sh->process_stripe[ngx_process_slot] = n;
+    }
+
+    /* with more processes than stripes, some share one */
+
+    i = n ? n - 1 : (ngx_uint_t) ngx_process_slot % sh->stripes;
+
+    usage->keys = ngx_http_katalo_usage_key_stripe(sh, i);
+    usage->ids = ngx_http_katalo_usage_id_stripe(sh, i);
+
+    stripe = (ngx_http_katalo_stripe_t *) (sh->stripe + i * sh->stripe_size);
+
+    if (n && stripe->pid != (ngx_atomic_t) ngx_pid) {
+        stripe->pid = ngx_pid;
+
+        for (i = 0; i < sh->rows; i++) {
+            usage->keys[i].held = 0;
+        }
+
+        for (i = 0; i < sh->slots; i++) {
+            usage->ids[i].held = 0;
+            usage->ids[i].in_flight = 0;
+        }
+    }
+
+    ngx_shmtx_unlock(&usage->shpool->mutex);
+
+    key = usage->conf->keys.elts;
+
+    for (i = 0; i < usage->conf->keys.nelts; i++) {
+        usage->keys[key[i]->row].held = 1;
+        key[i]->slot = sh->slots - 1;
+        ngx_http_katalo_usage_publish(key[i]);
+    }
+}
+
+
+ngx_uint_t
+ngx_http_katalo_usage_alive(ngx_http_katalo_sh_t *sh, ngx_uint_t n)
+{
+    ngx_pid_t                  pid;
+    ngx_http_katalo_stripe_t  *stripe;
+
+    stripe = (ngx_http_katalo_stripe_t *) (sh->stripe + n * sh->stripe_size);
+    pid = stripe->pid;
+
+    return pid && (kill(pid, 0) != -1 || ngx_errno != NGX_ESRCH);
+}
+
+
+void
+ngx_http_katalo_usage_publish(ngx_http_katalo_key_t *key)
+{
+    ngx_uint_t                 slot;
+    ngx_http_katalo_usage_t   *usage;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    usage = key->usage;
+
+    ngx_shmtx_lock(&usage->shpool->mutex);
+
+    shkey = &usage->sh->keys[key->row];
+
+    if (ngx_http_katalo_key_usable(key)) {
+        slot = ngx_http_katalo_usage_slot(usage, key);
+
+        if (usage->ids && slot != key->slot) {
+            usage->ids[key->slot].held = 0;
+            usage->ids[slot].held = 1;
+        }
+
+        key->slot = slot;
+
+        /* a worker that is exiting may have an older configuration */
+
+        if (!ngx_exiting) {
+
+            if (shkey->current != slot) {
+                shkey->rotations += (shkey->current != NGX_HTTP_KATALO_NONE);
+                shkey->current = slot;
+            }
+
+            shkey->usable = 1;
+        }
+
+    } else if (!ngx_exiting) {
+        shkey->usable = 0;
+    }
+
+    ngx_shmtx_unlock(&usage->shpool->mutex);
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_usage_slot(ngx_http_katalo_usage_t *usage,
+    ngx_http_katalo_key_t *key)
+{
+    ngx_uint_t                 slot;
+    ngx_http_katalo_sh_t      *sh;
+    ngx_http_katalo_sh_id_t   *id;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    sh = usage->sh;
+    shkey = &sh->keys[key->row];
+
+    for (slot = shkey->slots; slot != NGX_HTTP_KATALO_NONE; slot = id->next) {
+        id = &sh->ids[slot];
+
+        if (id->id.len == key->id.len
+            && ngx_memcmp(id->data, key->id.data, key->id.len) == 0)
+        {
+            return slot;
+        }
+    }
+
+    slot = ngx_http_katalo_usage_free_slot(sh);
+
+    if (slot == sh->slots - 1) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "katalo: \"katalo_zone\" is full, requests with key "
+                      "\"%V\" id \"%V\" are not counted until a previous id "
+                      "is not in use any more", &key->name, &key->id);
+        return slot;
+    }
+
+    id = &sh->ids[slot];
+
+    ngx_memcpy(id->data, key->id.data, key->id.len);
+    id->id.len = key->id.len;
+    id->row = key->row;
+    id->next = shkey->slots;
+
+    shkey->slots = slot;
+
+    return slot;
+}
+
+
+/* a free slot, or that of the longest unused previous id */
+
+static ngx_uint_t
+ngx_http_katalo_usage_free_slot(ngx_http_katalo_sh_t *sh)
+{
+    ngx_uint_t         i, slot;
+    ngx_atomic_uint_t  last_used, oldest;
+
+    for (i = 0; i < sh->slots - 1; i++) {
+
+        if (sh->ids[i].id.len == 0) {
+            return i;
+        }
+    }
+
+    slot = sh->slots - 1;
+    oldest = (ngx_atomic_uint_t) -1;
+
+    for (i = 0; i < sh->slots - 1; i++) {
+
+        if (i != sh->keys[sh->ids[i].row].current
+            && !ngx_http_katalo_usage_slot_in_use(sh, i, &last_used)
+            && last_used < oldest)
+        {
+            slot = i;
+            oldest = last_used;
+        }
+    }
+
+    if (slot != sh->slots - 1) {
+        ngx_http_katalo_usage_evict(sh, slot);
+    }
+
+    return slot;
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
+    ngx_atomic_uint_t *last_used)
+{
+    ngx_uint_t                    n;
+    ngx_http_katalo_id_stripe_t  *stripe;
+
+    *last_used = 0;
+
+    for (n = 0; n < sh->stripes; n++) {
+        stripe = &ngx_http_katalo_usage_id_stripe(sh, n)[slot];
+
+        *last_used = ngx_max(*last_used, stripe->last_used);
+
+        if ((stripe->held || stripe->in_flight)
+            && ngx_http_katalo_usage_alive(sh, n))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_katalo_usage_evict(ngx_http_katalo_sh_t *sh, ngx_uint_t slot)
+{
+    ngx_uint_t  n, *link;
+
+    for (link = &sh->keys[sh->ids[slot].row].slots;
+         *link != slot;
+         link = &sh->ids[*link].next)
+    {
+        /* void */
+    }
+
+    *link = sh->ids[slot].next;
+
+    sh->ids[slot].id.len = 0;
+
+    for (n = 0; n < sh->stripes; n++) {
+        ngx_memzero(&ngx_http_katalo_usage_id_stripe(sh, n)[slot],
+                    sizeof(ngx_http_katalo_id_stripe_t));
+    }
+}
