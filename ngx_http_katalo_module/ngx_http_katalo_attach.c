@@ -190,7 +190,7 @@ ngx_http_katalo_attach_finalize(ngx_http_request_t *r, ngx_int_t rc)
 
     ngx_http_katalo_attach_finish(ctx);
 
-    ctx->upstream->finalize_request(r, rc);
+    ctx->finalize_request(r, rc);
 }
 
 
