@@ -35,6 +35,7 @@ all: $(SO)
 
 # a new nginx needs a new build: objects for another version do not load
 $(OBJS)/Makefile: config $(NGINX_DEV)/src/core/nginx.h
+	@echo "configuring for the nginx in $(NGINX_DEV)"
 	rm -rf $(OBJS)
 	mkdir -p $(OBJS)
 	cd $(NGINX_DEV) && bash -c '. ./conf_flags && \
@@ -44,6 +45,7 @@ $(OBJS)/Makefile: config $(NGINX_DEV)/src/core/nginx.h
 		> $(BUILT)/configure.log || { tail $(BUILT)/configure.log; exit 1; }
 
 $(SO): $(OBJS)/Makefile $(SOURCES)
+	@echo "building $(SO)"
 	$(MAKE) -j$(JOBS) -C $(NGINX_DEV) -f $(BUILT)/Makefile modules
 
 static:
@@ -76,17 +78,17 @@ deps-check:
 	@t/packages $(BUILD_PACKAGES) $(CHECK_PACKAGES)
 
 demo: deps-demo
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) -s --no-print-directory all
 	@t/demo
 
 run: deps-demo
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) -s --no-print-directory all
 	@t/demo --stay
 
 # a binary given by the environment brings its own module, or needs none
 test: deps
 	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
-		@$(MAKE) --no-print-directory all)
+		@$(MAKE) -s --no-print-directory all)
 	@prove -j$(JOBS) $(TESTS) < /dev/null
 
 check: style
@@ -97,7 +99,7 @@ check: style
 	@echo "check: no complaints"
 
 warnings:
-	@$(MAKE) --no-print-directory all \
+	@$(MAKE) -s --no-print-directory all \
 		CC_OPT="-O2 -fPIC -Wall -Wextra -Wno-unused-parameter \
 			-Wshadow -Wvla -Wstrict-prototypes -Werror"
 
