@@ -33,6 +33,30 @@ static ngx_str_t  ngx_http_katalo_operation_names[] = {
 };
 
 
+/*
+ * RFC 3986, 3.3: what needs no escape in a path, without ";", which begins a
+ * parameter where an upstream knows such.
+ */
+
+static uint32_t  ngx_http_katalo_operation_plain[] = {
+    0x00000000, /* 0000 0000 0000 0000  0000 0000 0000 0000 */
+
+                /* ?>=< ;:98 7654 3210  /.-, +*)( '&%$ #"!  */
+    0x27ffffd2, /* 0010 0111 1111 1111  1111 1111 1101 0010 */
+
+                /* _^]\ [ZYX WVUT SRQP  ONML KJIH GFED CBA@ */
+    0x87ffffff, /* 1000 0111 1111 1111  1111 1111 1111 1111 */
+
+                /*  ~}| {zyx wvut srqp  onml kjih gfed cba` */
+    0x47fffffe, /* 0100 0111 1111 1111  1111 1111 1111 1110 */
+
+    0x00000000, /* 0000 0000 0000 0000  0000 0000 0000 0000 */
+    0x00000000, /* 0000 0000 0000 0000  0000 0000 0000 0000 */
+    0x00000000, /* 0000 0000 0000 0000  0000 0000 0000 0000 */
+    0x00000000  /* 0000 0000 0000 0000  0000 0000 0000 0000 */
+};
+
+
 ngx_uint_t
 ngx_http_katalo_operation(ngx_http_request_t *r,
     ngx_http_katalo_main_conf_t *kmcf)
@@ -147,41 +171,63 @@ ngx_http_katalo_operation_custom(ngx_http_request_t *r,
 
 /*
  * Would an upstream that decodes or splits the path otherwise than nginx see
- * another operation?  The escapes are looked for as the client sent them:
- * r->uri has them decoded.
+ * another operation?  The path is looked at as the client sent it, too: r->uri
+ * is decoded, and has no fragment.
  */
 
 static ngx_uint_t
 ngx_http_katalo_operation_ambiguous(ngx_http_request_t *r)
 {
-    u_char  *p, *last;
+    u_char      *p, *last;
+    ngx_int_t    ch, prev;
+    ngx_uint_t   empty, dots;
 
-    if (memchr(r->uri.data, '\\', r->uri.len)) {
-        return 1;
-    }
+    p = r->uri.data;
+    last = p + r->uri.len;
 
-    if (!r->quoted_uri) {
-        return 0;
-    }
-
-    if (memchr(r->uri.data, '%', r->uri.len)) {
-        return 1;
-    }
-
-    p = r->unparsed_uri.data;
-    last = p + r->unparsed_uri.len;
-
-    for ( /* void */ ; p < last - 2 && *p != '?'; p++) {
-
-        if (p[0] == '%'
-            && ((p[1] == '2' && (p[2] == '5' || (p[2] | 0x20) == 'f'))
-                || (p[1] == '5' && (p[2] | 0x20) == 'c')))
+    for ( /* void */ ; p < last; p++) {
+        if (!(ngx_http_katalo_operation_plain[*p >> 5]
+              & (1U << (*p & 0x1f))))
         {
             return 1;
         }
     }
 
-    return 0;
+    if (!r->quoted_uri && !r->complex_uri) {
+        return 0;
+    }
+
+    p = r->unparsed_uri.data;
+    last = p + r->unparsed_uri.len;
+
+    empty = 0;
+    dots = 0;
+
+    for (prev = 0; p < last && *p != '?'; prev = ch) {
+        ch = *p++;
+
+        if (ch == '#') {
+            return 1;
+        }
+
+        if (ch == '%' && last - p >= 2) {
+            ch = ngx_hextoi(p, 2);
+            p += 2;
+
+            if (ch == '/' || ch == '\\' || ch == '%') {
+                return 1;
+            }
+        }
+
+        if (prev == '/') {
+            empty |= (ch == '/');
+            dots |= (ch == '.');
+        }
+    }
+
+    /* what ".." takes away depends on whether slashes are merged before */
+
+    return empty && dots;
 }
 
 
