@@ -94,6 +94,8 @@ typedef struct ngx_http_katalo_usage_s  ngx_http_katalo_usage_t;
 typedef struct ngx_http_katalo_vault_s  ngx_http_katalo_vault_t;
 typedef struct ngx_http_katalo_cell_s   ngx_http_katalo_cell_t;
 
+typedef struct ngx_http_katalo_rotation_s  ngx_http_katalo_rotation_t;
+
 
 /* what tells one content of a key file from the next */
 
@@ -128,6 +130,10 @@ typedef struct {
     ngx_str_t                        id;        /* publicKeyId; room for any */
     ngx_http_katalo_file_id_t        file_id;
     ngx_uint_t                       file_mode;
+    ngx_http_katalo_rotation_t      *rotation;  /* NULL: never checked */
+
+    /* the slot whose rejection made this worker look at the file */
+    ngx_uint_t                       rejected;
 
     ngx_http_katalo_usage_t         *usage;
     ngx_uint_t                       row;       /* of the name, in the zone */
@@ -277,6 +283,7 @@ typedef struct {
     ngx_str_t                        name;
     ngx_http_katalo_source_e         source;
     ngx_uint_t                       usable;
+    ngx_uint_t                       rejected;
     ngx_uint_t                       in_flight;
     uint64_t                         rotations;
     uint64_t                         read_failures;
@@ -438,6 +445,7 @@ ngx_http_katalo_vault_t *ngx_http_katalo_vault_create(ngx_conf_t *cf,
 /* a process locks its own copy: memory locks are not inherited by fork() */
 void ngx_http_katalo_vault_lock(ngx_http_katalo_vault_t *vault,
     ngx_log_t *log);
+void ngx_http_katalo_vault_wipe(ngx_http_katalo_vault_t *vault);
 
 /* gives the key its cell, empty as yet, and room for its id */
 ngx_int_t ngx_http_katalo_vault_add(ngx_conf_t *cf,
@@ -474,9 +482,26 @@ ngx_str_t *ngx_http_katalo_key_secret(ngx_http_katalo_key_t *key);
 void ngx_http_katalo_key_wipe_env(ngx_http_katalo_key_t *key);
 
 
+/* ngx_http_katalo_rotation.c: look, replace, revoke */
+
+/* looks at all files, then again every "check" interval */
+ngx_int_t ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
+    ngx_http_katalo_main_conf_t *kmcf);
+
+/* looks at the file of this key as soon as the current event is done */
+void ngx_http_katalo_rotation_check(ngx_http_katalo_key_t *key);
+
+
+/* ngx_http_katalo_tripwire.c: a client's own Katalo key */
+
+/* counts it and logs its id; "key" is the location's, or NULL */
+void ngx_http_katalo_tripwire(ngx_http_request_t *r,
+    ngx_http_katalo_key_t *key);
+
+
 /*
- * ngx_http_katalo_usage_zone.c, ngx_http_katalo_usage.c: the only code that
- * touches shared memory
+ * ngx_http_katalo_usage_zone.c, ngx_http_katalo_usage_slots.c,
+ * ngx_http_katalo_usage.c: the only code that touches shared memory
  */
 
 ngx_int_t ngx_http_katalo_usage_add_zone(ngx_conf_t *cf,
@@ -497,6 +522,21 @@ ngx_uint_t ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key,
     ngx_uint_t operation);
 void ngx_http_katalo_usage_finish(ngx_http_katalo_key_t *key, ngx_uint_t slot,
     ngx_http_katalo_result_t *result);
+
+/* counted once for all workers that see it, until the key is read again */
+void ngx_http_katalo_usage_read_failed(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_file_id_t *file_id, ngx_err_t err);
+
+/*
+ * Katalo rejects, or accepts, the id that has the slot.  Returns 1 for the
+ * process that is the first to say so.
+ */
+ngx_uint_t ngx_http_katalo_usage_rejected(ngx_http_katalo_key_t *key,
+    ngx_uint_t slot, ngx_uint_t rejected);
+
+/* may a line be logged of this client key?  one a minute for each id */
+ngx_uint_t ngx_http_katalo_usage_tripwire(ngx_http_katalo_key_t *key,
+    ngx_str_t *id);
 
 /* the id that has the slot; it keeps it while requests are in flight */
 ngx_str_t *ngx_http_katalo_usage_id(ngx_http_katalo_key_t *key,

@@ -40,6 +40,9 @@ static ngx_int_t ngx_http_katalo_attach_refuse(ngx_http_request_t *r);
 static void ngx_http_katalo_attach_finalize(ngx_http_request_t *r,
     ngx_int_t rc);
 static void ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx);
+static void ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx,
+    ngx_uint_t status);
+static void ngx_http_katalo_attach_wipe(ngx_http_upstream_t *u);
 
 
 ngx_int_t
@@ -188,6 +191,7 @@ ngx_http_katalo_attach_finalize(ngx_http_request_t *r, ngx_int_t rc)
 
     ctx = ngx_http_katalo_get_ctx(r);
 
+    ngx_http_katalo_attach_wipe(ctx->upstream);
     ngx_http_katalo_attach_finish(ctx);
 
     ctx->finalize_request(r, rc);
@@ -241,6 +245,98 @@ ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx)
     }
 
     ngx_http_katalo_usage_finish(ctx->key, ctx->slot, &result);
+    ngx_http_katalo_attach_verdict(ctx, result.status);
+}
+
+
+/* is the key accepted by Katalo?  5xx and 407 do not tell */
+
+static void
+ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx, ngx_uint_t status)
+{
+    ngx_log_t              *log;
+    ngx_str_t              *id;
+    ngx_http_katalo_key_t  *key;
+
+    key = ctx->key;
+
+    if (ctx->slot != key->slot || status < 200 || status > 499) {
+        return;
+    }
+
+    log = ctx->request->connection->log;
+    id = ngx_http_katalo_usage_id(key, ctx->slot);
+
+    if (status != NGX_HTTP_UNAUTHORIZED) {
+
+        if (ngx_http_katalo_usage_rejected(key, ctx->slot, 0)) {
+            ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                          "katalo: key \"%V\" id \"%V\" is accepted by "
+                          "Katalo again", &key->name, id);
+        }
+
+        return;
+    }
+
+    if (ngx_http_katalo_usage_rejected(key, ctx->slot, 1)) {
+        ngx_log_error(NGX_LOG_ERR, log, 0,
+                      "katalo: key \"%V\" id \"%V\" is rejected by Katalo: "
+                      "revoked or rotated?", &key->name, id);
+    }
+
+    /* each worker looks for a new key by itself, once */
+
+    if (key->rejected != ctx->slot + 1) {
+        key->rejected = ctx->slot + 1;
+        ngx_http_katalo_rotation_check(key);
+    }
+}
+
+
+/*
+ * The header of the request is in its buffer, and in that of the TLS
+ * connection, which may be kept alive.  The request line is left: error
+ * messages show it.
+ */
+
+static void
+ngx_http_katalo_attach_wipe(ngx_http_upstream_t *u)
+{
+    u_char            *p, *uri_end;
+    ngx_buf_t         *b, *ssl;
+    ngx_connection_t  *c;
+
+    if (u->request_bufs == NULL) {
+        return;
+    }
+
+    b = u->request_bufs->buf;
+    p = b->start;
+
+    uri_end = u->uri.data + u->uri.len;
+
+    if (p <= u->uri.data && uri_end <= b->end) {
+        p = uri_end;
+    }
+
+    ngx_explicit_memzero(p, b->end - p);
+
+#if (NGX_HTTP_SSL)
+
+    c = u->peer.connection;
+
+    if (c == NULL || c->ssl == NULL || c->ssl->buf == NULL) {
+        return;
+    }
+
+    ssl = c->ssl->buf;
+
+    if (ssl->start) {
+        ngx_explicit_memzero(ssl->start, ngx_min(b->end - b->start,
+                                                 ssl->end - ssl->start));
+    }
+
+#endif
 }
 
 

@@ -29,7 +29,6 @@ static ngx_int_t ngx_http_katalo_guard_key(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *klcf, ngx_http_katalo_key_t **key);
 static ngx_http_katalo_decision_e ngx_http_katalo_guard_decide(
     ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx, uintptr_t flags);
-static ngx_uint_t ngx_http_katalo_guard_client_key(ngx_http_request_t *r);
 static ngx_int_t ngx_http_katalo_guard_add_header(ngx_array_t *names,
     ngx_http_katalo_loc_conf_t *conf, ngx_str_t *name, uintptr_t flags);
 
@@ -88,9 +87,7 @@ ngx_http_katalo_guard_handler(ngx_http_request_t *r)
 
     ctx->decision = ngx_http_katalo_guard_decide(r, ctx, flags);
 
-    if (ctx->key && ngx_http_katalo_guard_client_key(r)) {
-        ngx_http_katalo_usage_key(ctx->key, NGX_HTTP_KATALO_CLIENT_KEY);
-    }
+    ngx_http_katalo_tripwire(r, ctx->key);
 
     if (ctx->decision != NGX_HTTP_KATALO_ALLOWED) {
 
@@ -243,24 +240,6 @@ ngx_http_katalo_guard_decide(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
     }
 
     return NGX_HTTP_KATALO_ALLOWED;
-}
-
-
-static ngx_uint_t
-ngx_http_katalo_guard_client_key(ngx_http_request_t *r)
-{
-    ngx_str_t  *value;
-
-    if (r->headers_in.authorization == NULL) {
-        return 0;
-    }
-
-    value = &r->headers_in.authorization->value;
-
-    return ngx_strlcasestrn(value->data, value->data + value->len,
-                            (u_char *) NGX_HTTP_KATALO_TOKEN,
-                            sizeof(NGX_HTTP_KATALO_TOKEN) - 2)
-           != NULL;
 }
 
 

@@ -119,14 +119,19 @@ ngx_http_katalo_vault_lock(ngx_http_katalo_vault_t *vault, ngx_log_t *log)
 }
 
 
+void
+ngx_http_katalo_vault_wipe(ngx_http_katalo_vault_t *vault)
+{
+    ngx_explicit_memzero(vault->cells, vault->size);
+}
+
+
 static void
 ngx_http_katalo_vault_destroy(void *data)
 {
     ngx_http_katalo_vault_t *vault = data;
 
-    if (vault->size) {
-        OPENSSL_cleanse(vault->cells, vault->size);
-    }
+    ngx_http_katalo_vault_wipe(vault);
 
     (void) munmap(vault->pages, vault->size + 2 * ngx_pagesize);
 }
@@ -384,9 +389,13 @@ ngx_http_katalo_key_log_error(ngx_http_katalo_key_t *key, ngx_uint_t level,
 }
 
 
+/* compared as bytes, so the padding is cleared too */
+
 void
 ngx_http_katalo_key_file_id(ngx_file_info_t *fi, ngx_http_katalo_file_id_t *id)
 {
+    ngx_memzero(id, sizeof(ngx_http_katalo_file_id_t));
+
     id->dev = fi->st_dev;
     id->ino = fi->st_ino;
     id->size = fi->st_size;

@@ -396,14 +396,21 @@ ngx_http_katalo_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    ngx_http_katalo_vault_lock(kmcf->vault, cycle->log);
-    ngx_http_katalo_usage_init_process(kmcf->usage);
-
     key = kmcf->keys.elts;
 
     for (i = 0; i < kmcf->keys.nelts; i++) {
         ngx_http_katalo_key_wipe_env(key[i]);
     }
 
-    return NGX_OK;
+    /* the cache manager and loader need no keys */
+
+    if (ngx_process == NGX_PROCESS_HELPER) {
+        ngx_http_katalo_vault_wipe(kmcf->vault);
+        return NGX_OK;
+    }
+
+    ngx_http_katalo_vault_lock(kmcf->vault, cycle->log);
+    ngx_http_katalo_usage_init_process(kmcf->usage);
+
+    return ngx_http_katalo_rotation_init_process(cycle, kmcf);
 }

@@ -109,10 +109,12 @@ ngx_http_katalo_json_key(ngx_http_katalo_status_ctx_t *ctx, u_char *p,
 
     ngx_http_katalo_usage_read_key(key, &row);
 
-    p = ngx_sprintf(p, "%s{\"key\":\"%V\",\"source\":\"%s\",\"usable\":%s",
+    p = ngx_sprintf(p, "%s{\"key\":\"%V\",\"source\":\"%s\",\"usable\":%s,"
+                    "\"rejected\":%s",
                     ctx->key ? "," : "", &row.name,
                     ngx_http_katalo_status_sources[row.source],
-                    row.usable ? "true" : "false");
+                    row.usable ? "true" : "false",
+                    row.rejected ? "true" : "false");
 
     p = ngx_http_katalo_json_counters(ctx, p, 0, row.counters);
 

@@ -130,6 +130,69 @@ ngx_http_katalo_usage_bucket(ngx_msec_t elapsed)
 }
 
 
+void
+ngx_http_katalo_usage_read_failed(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_file_id_t *file_id, ngx_err_t err)
+{
+    ngx_http_katalo_usage_t   *usage;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    usage = key->usage;
+    shkey = &usage->sh->keys[key->row];
+
+    ngx_shmtx_lock(&usage->shpool->mutex);
+
+    if (!shkey->failed
+        || shkey->failed_err != err
+        || ngx_memcmp(&shkey->failed_file, file_id,
+                      sizeof(ngx_http_katalo_file_id_t))
+           != 0)
+    {
+        shkey->failed = 1;
+        shkey->failed_err = err;
+        shkey->failed_file = *file_id;
+        shkey->read_failures++;
+    }
+
+    ngx_shmtx_unlock(&usage->shpool->mutex);
+}
+
+
+ngx_uint_t
+ngx_http_katalo_usage_rejected(ngx_http_katalo_key_t *key, ngx_uint_t slot,
+    ngx_uint_t rejected)
+{
+    ngx_atomic_t       *value;
+    ngx_atomic_uint_t   old;
+
+    value = &key->usage->sh->keys[key->row].rejected;
+    old = *value;
+
+    if (rejected) {
+        return old != slot + 1 && ngx_atomic_cmp_set(value, old, slot + 1);
+    }
+
+    return old == slot + 1 && ngx_atomic_cmp_set(value, old, 0);
+}
+
+
+ngx_uint_t
+ngx_http_katalo_usage_tripwire(ngx_http_katalo_key_t *key, ngx_str_t *id)
+{
+    ngx_uint_t          n;
+    ngx_atomic_t       *logged;
+    ngx_atomic_uint_t   old, now;
+
+    n = ngx_crc32_long(id->data, id->len) % NGX_HTTP_KATALO_TRIPWIRES;
+
+    logged = &key->usage->sh->tripwires[n];
+    old = *logged;
+    now = ngx_time();
+
+    return now - old >= 60 && ngx_atomic_cmp_set(logged, old, now);
+}
+
+
 ngx_str_t *
 ngx_http_katalo_usage_id(ngx_http_katalo_key_t *key, ngx_uint_t slot)
 {
@@ -182,6 +245,7 @@ ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
     ngx_shmtx_lock(&usage->shpool->mutex);
 
     row->usable = shkey->usable;
+    row->rejected = shkey->usable && shkey->rejected == shkey->current + 1;
     row->rotations = shkey->rotations;
     row->read_failures = shkey->read_failures;
 

@@ -64,6 +64,10 @@ typedef struct {
     ngx_uint_t                    current;  /* slot, also while revoked */
     ngx_uint_t                    slots;    /* the latest, then next */
     ngx_uint_t                    usable;
+    ngx_uint_t                    failed;
+    ngx_http_katalo_file_id_t     failed_file;
+    ngx_err_t                     failed_err;
+    ngx_atomic_t                  rejected; /* slot + 1 */
     uint64_t                      rotations;
     uint64_t                      read_failures;
 } ngx_http_katalo_sh_key_t;
@@ -83,6 +87,11 @@ typedef struct {
 } ngx_http_katalo_sh_operation_t;
 
 
+/* times at which a line was logged of a client key; ids may share one */
+
+#define NGX_HTTP_KATALO_TRIPWIRES  256
+
+
 /* the last row and the last slot take what finds no other */
 
 typedef struct {
@@ -98,6 +107,8 @@ typedef struct {
 
     ngx_http_katalo_sh_operation_t
                                   operations[NGX_HTTP_KATALO_CUSTOM];
+
+    ngx_atomic_t                  tripwires[NGX_HTTP_KATALO_TRIPWIRES];
 
     /* of a place in ngx_processes[], plus one */
     uint16_t                      process_stripe[NGX_MAX_PROCESSES];
@@ -128,6 +139,9 @@ struct ngx_http_katalo_usage_s {
     ((ngx_http_katalo_id_stripe_t *)                                          \
      (ngx_http_katalo_usage_key_stripe(sh, n) + (sh)->rows))
 
+
+/* rows for the keys of this configuration; the caller has the mutex */
+void ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage);
 
 /* is the process alive whose stripe this is? */
 ngx_uint_t ngx_http_katalo_usage_alive(ngx_http_katalo_sh_t *sh, ngx_uint_t n);

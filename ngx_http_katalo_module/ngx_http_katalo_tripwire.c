@@ -1,0 +1,127 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+/*
+ * A client that brings a Katalo key of its own has one that leaked: only
+ * gateways and backends hold keys.
+ */
+
+
+#include "ngx_http_katalo.h"
+
+#include <openssl/crypto.h>
+
+
+static void ngx_http_katalo_tripwire_log(ngx_http_request_t *r,
+    ngx_http_katalo_key_t *key, ngx_str_t *token);
+static ngx_http_katalo_key_t *ngx_http_katalo_tripwire_held(
+    ngx_http_request_t *r, ngx_str_t *token, ngx_str_t *id);
+
+
+void
+ngx_http_katalo_tripwire(ngx_http_request_t *r, ngx_http_katalo_key_t *key)
+{
+    u_char     *last;
+    ngx_str_t   token, *value;
+
+    if (r->headers_in.authorization == NULL) {
+        return;
+    }
+
+    value = &r->headers_in.authorization->value;
+    last = value->data + value->len;
+
+    token.data = ngx_strlcasestrn(value->data, last,
+                                  (u_char *) NGX_HTTP_KATALO_TOKEN,
+                                  sizeof(NGX_HTTP_KATALO_TOKEN) - 2);
+    if (token.data == NULL) {
+        return;
+    }
+
+    token.len = last - token.data;
+
+    if (key) {
+        ngx_http_katalo_usage_key(key, NGX_HTTP_KATALO_CLIENT_KEY);
+    }
+
+    ngx_http_katalo_tripwire_log(r, key, &token);
+}
+
+
+static void
+ngx_http_katalo_tripwire_log(ngx_http_request_t *r, ngx_http_katalo_key_t *key,
+    ngx_str_t *token)
+{
+    u_char                 *p, *last;
+    ngx_str_t               id;
+    ngx_http_katalo_key_t  *held;
+
+    static ngx_str_t  unknown = ngx_string("?");
+
+    id.data = token->data + sizeof(NGX_HTTP_KATALO_TOKEN) - 1;
+    last = token->data + token->len;
+    p = ngx_http_katalo_key_word(id.data, last);
+
+    /* what is not followed by a dot might be a secret */
+
+    if (p == last || *p != '.') {
+        id = unknown;
+
+    } else {
+        id.len = p - id.data;
+    }
+
+    if (key && !ngx_http_katalo_usage_tripwire(key, &id)) {
+        return;
+    }
+
+    held = ngx_http_katalo_tripwire_held(r, token, &id);
+
+    if (held) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "katalo: client sent the key \"%V\" id \"%V\" of this "
+                      "gateway: it is exposed, rotate it", &held->name, &id);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                  "katalo: client sent a Katalo key with id \"%V\": it is "
+                  "exposed, revoke it", &id);
+}
+
+
+/* the key of this gateway that the client's token is equal to, or NULL */
+
+static ngx_http_katalo_key_t *
+ngx_http_katalo_tripwire_held(ngx_http_request_t *r, ngx_str_t *token,
+    ngx_str_t *id)
+{
+    size_t                         skip;
+    ngx_str_t                     *secret;
+    ngx_uint_t                     i;
+    ngx_http_katalo_key_t        **key;
+    ngx_http_katalo_main_conf_t   *kmcf;
+
+    kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
+
+    skip = sizeof(NGX_HTTP_KATALO_BEARER) - 1;
+    key = kmcf->keys.elts;
+
+    for (i = 0; i < kmcf->keys.nelts; i++) {
+        secret = ngx_http_katalo_key_secret(key[i]);
+
+        if (key[i]->id.len == id->len
+            && ngx_memcmp(key[i]->id.data, id->data, id->len) == 0
+            && secret->len == skip + token->len
+            && CRYPTO_memcmp(secret->data + skip, token->data, token->len)
+               == 0)
+        {
+            return key[i];
+        }
+    }
+
+    return NULL;
+}

@@ -1,0 +1,330 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+#include "ngx_http_katalo_usage.h"
+
+
+static ngx_uint_t ngx_http_katalo_usage_free_row(
+    ngx_http_katalo_usage_t *usage, ngx_uint_t from);
+static ngx_uint_t ngx_http_katalo_usage_row_in_use(
+    ngx_http_katalo_usage_t *usage, ngx_uint_t row);
+static ngx_uint_t ngx_http_katalo_usage_slot(ngx_http_katalo_usage_t *usage,
+    ngx_http_katalo_key_t *key);
+static ngx_uint_t ngx_http_katalo_usage_free_slot(ngx_http_katalo_sh_t *sh);
+static ngx_uint_t ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh,
+    ngx_uint_t slot, ngx_atomic_uint_t *last_used);
+static void ngx_http_katalo_usage_evict(ngx_http_katalo_sh_t *sh,
+    ngx_uint_t slot);
+
+
+void
+ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage)
+{
+    ngx_uint_t                 i, row;
+    ngx_http_katalo_sh_t      *sh;
+    ngx_http_katalo_key_t     *key, **keyp;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    sh = usage->sh;
+    keyp = usage->conf->keys.elts;
+
+    for (i = 0; i < usage->conf->keys.nelts; i++) {
+        keyp[i]->row = NGX_HTTP_KATALO_NONE;
+        keyp[i]->slot = sh->slots - 1;
+    }
+
+    for (i = 0; i < sh->rows; i++) {
+
+        if (sh->keys[i].name.len == 0) {
+            continue;
+        }
+
+        key = ngx_http_katalo_find_key(usage->conf, &sh->keys[i].name);
+
+        if (key) {
+            key->row = i;
+        }
+    }
+
+    row = 0;
+
+    for (i = 0; i < usage->conf->keys.nelts; i++) {
+        key = keyp[i];
+
+        if (key->row != NGX_HTTP_KATALO_NONE) {
+            continue;
+        }
+
+        row = ngx_http_katalo_usage_free_row(usage, row);
+        key->row = row;
+
+        shkey = &sh->keys[row];
+
+        ngx_memcpy(shkey->data, key->name.data, key->name.len);
+        shkey->name.len = key->name.len;
+    }
+}
+
+
+/* the last row is for those that found no other */
+
+static ngx_uint_t
+ngx_http_katalo_usage_free_row(ngx_http_katalo_usage_t *usage, ngx_uint_t from)
+{
+    ngx_uint_t                 i, n, slot;
+    ngx_http_katalo_sh_t      *sh;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    sh = usage->sh;
+
+    for (i = from; i < sh->rows - 1; i++) {
+
+        if (sh->keys[i].name.len == 0) {
+            return i;
+        }
+    }
+
+    for (i = 0; i < sh->rows - 1; i++) {
+        shkey = &sh->keys[i];
+
+        if (ngx_http_katalo_usage_row_in_use(usage, i)) {
+            continue;
+        }
+
+        while (shkey->slots != NGX_HTTP_KATALO_NONE) {
+            slot = shkey->slots;
+            ngx_http_katalo_usage_evict(sh, slot);
+        }
+
+        for (n = 0; n < sh->stripes; n++) {
+            ngx_memzero(&ngx_http_katalo_usage_key_stripe(sh, n)[i],
+                        sizeof(ngx_http_katalo_key_stripe_t));
+        }
+
+        shkey->current = NGX_HTTP_KATALO_NONE;
+        shkey->usable = 0;
+        shkey->rotations = 0;
+        shkey->read_failures = 0;
+
+        return i;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "katalo: \"katalo_zone\" is full of keys that old worker "
+                  "processes still use");
+
+    return sh->rows - 1;
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_usage_row_in_use(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t row)
+{
+    ngx_uint_t                 n, slot;
+    ngx_atomic_uint_t          last_used;
+    ngx_http_katalo_sh_t      *sh;
+
+    sh = usage->sh;
+
+    if (ngx_http_katalo_find_key(usage->conf, &sh->keys[row].name)) {
+        return 1;
+    }
+
+    for (n = 0; n < sh->stripes; n++) {
+
+        if (ngx_http_katalo_usage_key_stripe(sh, n)[row].held
+            && ngx_http_katalo_usage_alive(sh, n))
+        {
+            return 1;
+        }
+    }
+
+    for (slot = sh->keys[row].slots;
+         slot != NGX_HTTP_KATALO_NONE;
+         slot = sh->ids[slot].next)
+    {
+        if (ngx_http_katalo_usage_slot_in_use(sh, slot, &last_used)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+void
+ngx_http_katalo_usage_publish(ngx_http_katalo_key_t *key)
+{
+    ngx_uint_t                 slot;
+    ngx_http_katalo_usage_t   *usage;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    usage = key->usage;
+
+    ngx_shmtx_lock(&usage->shpool->mutex);
+
+    shkey = &usage->sh->keys[key->row];
+    shkey->failed = 0;
+
+    if (ngx_http_katalo_key_usable(key)) {
+        slot = ngx_http_katalo_usage_slot(usage, key);
+
+        if (usage->ids && slot != key->slot) {
+            usage->ids[key->slot].held = 0;
+            usage->ids[slot].held = 1;
+        }
+
+        key->slot = slot;
+
+        /* a worker that is exiting may have an older configuration */
+
+        if (!ngx_exiting) {
+
+            if (shkey->current != slot) {
+                shkey->rotations += (shkey->current != NGX_HTTP_KATALO_NONE);
+                shkey->current = slot;
+            }
+
+            shkey->usable = 1;
+        }
+
+    } else if (!ngx_exiting) {
+        shkey->usable = 0;
+    }
+
+    ngx_shmtx_unlock(&usage->shpool->mutex);
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_usage_slot(ngx_http_katalo_usage_t *usage,
+    ngx_http_katalo_key_t *key)
+{
+    ngx_uint_t                 slot;
+    ngx_http_katalo_sh_t      *sh;
+    ngx_http_katalo_sh_id_t   *id;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    sh = usage->sh;
+    shkey = &sh->keys[key->row];
+
+    for (slot = shkey->slots; slot != NGX_HTTP_KATALO_NONE; slot = id->next) {
+        id = &sh->ids[slot];
+
+        if (id->id.len == key->id.len
+            && ngx_memcmp(id->data, key->id.data, key->id.len) == 0)
+        {
+            return slot;
+        }
+    }
+
+    slot = ngx_http_katalo_usage_free_slot(sh);
+
+    if (slot == sh->slots - 1) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "katalo: \"katalo_zone\" is full, requests with key "
+                      "\"%V\" id \"%V\" are not counted until a previous id "
+                      "is not in use any more", &key->name, &key->id);
+        return slot;
+    }
+
+    id = &sh->ids[slot];
+
+    ngx_memcpy(id->data, key->id.data, key->id.len);
+    id->id.len = key->id.len;
+    id->row = key->row;
+    id->next = shkey->slots;
+
+    shkey->slots = slot;
+
+    return slot;
+}
+
+
+/* a free slot, or that of the longest unused previous id */
+
+static ngx_uint_t
+ngx_http_katalo_usage_free_slot(ngx_http_katalo_sh_t *sh)
+{
+    ngx_uint_t         i, slot;
+    ngx_atomic_uint_t  last_used, oldest;
+
+    for (i = 0; i < sh->slots - 1; i++) {
+
+        if (sh->ids[i].id.len == 0) {
+            return i;
+        }
+    }
+
+    slot = sh->slots - 1;
+    oldest = (ngx_atomic_uint_t) -1;
+
+    for (i = 0; i < sh->slots - 1; i++) {
+
+        if (i != sh->keys[sh->ids[i].row].current
+            && !ngx_http_katalo_usage_slot_in_use(sh, i, &last_used)
+            && last_used < oldest)
+        {
+            slot = i;
+            oldest = last_used;
+        }
+    }
+
+    if (slot != sh->slots - 1) {
+        ngx_http_katalo_usage_evict(sh, slot);
+    }
+
+    return slot;
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
+    ngx_atomic_uint_t *last_used)
+{
+    ngx_uint_t                    n;
+    ngx_http_katalo_id_stripe_t  *stripe;
+
+    *last_used = 0;
+
+    for (n = 0; n < sh->stripes; n++) {
+        stripe = &ngx_http_katalo_usage_id_stripe(sh, n)[slot];
+
+        *last_used = ngx_max(*last_used, stripe->last_used);
+
+        if ((stripe->held || stripe->in_flight)
+            && ngx_http_katalo_usage_alive(sh, n))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_katalo_usage_evict(ngx_http_katalo_sh_t *sh, ngx_uint_t slot)
+{
+    ngx_uint_t  n, *link;
+
+    for (link = &sh->keys[sh->ids[slot].row].slots;
+         *link != slot;
+         link = &sh->ids[*link].next)
+    {
+        /* void */
+    }
+
+    *link = sh->ids[slot].next;
+
+    sh->ids[slot].id.len = 0;
+
+    for (n = 0; n < sh->stripes; n++) {
+        ngx_memzero(&ngx_http_katalo_usage_id_stripe(sh, n)[slot],
+                    sizeof(ngx_http_katalo_id_stripe_t));
+    }
+}
