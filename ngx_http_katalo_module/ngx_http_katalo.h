@@ -201,7 +201,7 @@ typedef union {
 
 typedef struct {
     void                            *conf;      /* the proxy module's own */
-    ngx_array_t                     *headers;   /* proxy_set_header as written */
+    ngx_array_t                     *headers;   /* as the user set them */
     ngx_http_katalo_proxy_value_t    settings[NGX_HTTP_KATALO_PROXY_SETTINGS];
     unsigned                         changed:1; /* children inherit changes */
 } ngx_http_katalo_proxy_t;

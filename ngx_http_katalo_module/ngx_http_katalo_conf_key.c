@@ -290,7 +290,8 @@ ngx_http_katalo_conf_key_check(ngx_conf_t *cf, ngx_http_katalo_key_t *key,
 
 
 char *
-ngx_http_katalo_conf_init_keys(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf)
+ngx_http_katalo_conf_init_keys(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf)
 {
     char                    *rv;
     ngx_uint_t               i;

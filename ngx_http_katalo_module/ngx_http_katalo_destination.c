@@ -14,7 +14,8 @@ static ngx_uint_t ngx_http_katalo_destination_allowed(
 
 
 char *
-ngx_http_katalo_destination_check(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *conf)
+ngx_http_katalo_destination_check(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf)
 {
     ngx_http_upstream_conf_t  *ucf;
 

@@ -26,7 +26,7 @@ ngx_http_katalo_usage_add_zone(ngx_conf_t *cf,
     ngx_http_katalo_key_t   **key;
     ngx_http_katalo_usage_t  *usage;
 
-    static ngx_str_t  name = ngx_string("katalo");
+    static ngx_str_t  name = ngx_string("katalo_usage");
 
     usage = ngx_pcalloc(cf->pool, sizeof(ngx_http_katalo_usage_t));
     if (usage == NULL) {
