@@ -217,6 +217,8 @@ typedef struct {
     ngx_array_t                     *strip;     /* ngx_str_t */
     ngx_uint_t                       allow;     /* a bit for each operation */
     ngx_array_t                     *allow_names;
+    ngx_str_t                        allow_file;
+    ngx_uint_t                       allow_line;
 
     ngx_uint_t                       preflight;
     ngx_uint_t                       browser;

@@ -16,6 +16,10 @@ static char *ngx_http_katalo_allow(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_katalo_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_katalo_enum(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_katalo_flag(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static ngx_array_t *ngx_http_katalo_conf_args(ngx_conf_t *cf);
 
 
@@ -74,21 +78,21 @@ ngx_command_t  ngx_http_katalo_commands[] = {
 
     { ngx_string("katalo_preflight"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_katalo_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_katalo_loc_conf_t, preflight),
       &ngx_http_katalo_preflight },
 
     { ngx_string("katalo_browser"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_katalo_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_katalo_loc_conf_t, browser),
       &ngx_http_katalo_browser },
 
     { ngx_string("katalo_cors"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_katalo_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_katalo_loc_conf_t, cors),
       &ngx_http_katalo_cors },
@@ -109,14 +113,14 @@ ngx_command_t  ngx_http_katalo_commands[] = {
 
     { ngx_string("katalo_upstream_tls"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_katalo_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_katalo_loc_conf_t, upstream_tls),
       &ngx_http_katalo_upstream_tls },
 
     { ngx_string("katalo_intercept_errors"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
-      ngx_conf_set_flag_slot,
+      ngx_http_katalo_flag,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_katalo_loc_conf_t, intercept_errors),
       NULL },
@@ -245,6 +249,9 @@ ngx_http_katalo_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    klcf->allow_file = cf->conf_file->file.name;
+    klcf->allow_line = cf->conf_file->line;
+
     klcf->allow_names = ngx_http_katalo_conf_args(cf);
     if (klcf->allow_names == NULL) {
         return NGX_CONF_ERROR;
@@ -264,6 +271,10 @@ ngx_http_katalo_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (kmcf->zone_size) {
         return "is duplicate";
+    }
+
+    if (ngx_http_katalo_conf_literal_key(cf)) {
+        return NGX_CONF_ERROR;
     }
 
     value = cf->args->elts;
@@ -287,6 +298,61 @@ ngx_http_katalo_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     kmcf->zone_size = size;
 
     return NGX_CONF_OK;
+}
+
+
+/* core's own does not name the directive, nor the values it takes */
+
+static char *
+ngx_http_katalo_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    u_char            buf[NGX_MAX_CONF_ERRSTR], *last;
+    ngx_str_t        *value;
+    ngx_uint_t       *field;
+    ngx_conf_enum_t  *e;
+
+    field = (ngx_uint_t *) ((char *) conf + cmd->offset);
+
+    if (*field != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    if (ngx_http_katalo_conf_literal_key(cf)) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+    last = buf;
+
+    for (e = cmd->post; e->name.len; e++) {
+
+        if (e->name.len == value[1].len
+            && ngx_strcmp(e->name.data, value[1].data) == 0)
+        {
+            *field = e->value;
+            return NGX_CONF_OK;
+        }
+
+        last = ngx_slprintf(last, buf + NGX_MAX_CONF_ERRSTR, "%s\"%V\"",
+                            e == cmd->post ? "" : " or ", &e->name);
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"%V\", use %*s",
+                       &value[1], &cmd->name, (size_t) (last - buf), buf);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_katalo_flag(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    if (ngx_http_katalo_conf_literal_key(cf)) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_conf_set_flag_slot(cf, cmd, conf);
 }
 
 

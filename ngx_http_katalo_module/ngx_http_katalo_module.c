@@ -330,6 +330,11 @@ ngx_http_katalo_merge_allow(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
     ngx_str_t   *name;
     ngx_uint_t   i;
 
+    if (conf->allow_names == NGX_CONF_UNSET_PTR) {
+        conf->allow_file = prev->allow_file;
+        conf->allow_line = prev->allow_line;
+    }
+
     ngx_conf_merge_ptr_value(conf->allow_names, prev->allow_names, NULL);
 
     if (conf->allow_names == NULL) {
@@ -351,12 +356,12 @@ ngx_http_katalo_merge_allow(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
         operation = ngx_http_katalo_operation_find(kmcf, &name[i]);
 
         if (operation == NGX_ERROR) {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "unknown operation \"%V\" in \"katalo_allow\", use "
-                          "\"create\", \"read\", \"regenerate\", \"usage\", "
-                          "\"billing\", \"other\", the name of a "
-                          "\"katalo_operation\", or \"all\" alone", &name[i]);
-            return NGX_CONF_ERROR;
+            return ngx_http_katalo_conf_error(cf, &conf->allow_file,
+                       conf->allow_line,
+                       "unknown operation \"%V\" in \"katalo_allow\", use "
+                       "\"create\", \"read\", \"regenerate\", \"usage\", "
+                       "\"billing\", \"other\", the name of a "
+                       "\"katalo_operation\", or \"all\" alone", &name[i]);
         }
 
         conf->allow |= (ngx_uint_t) 1 << operation;

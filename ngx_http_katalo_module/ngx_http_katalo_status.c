@@ -389,6 +389,10 @@ ngx_http_katalo_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                 *value;
     ngx_http_core_loc_conf_t  *clcf;
 
+    if (ngx_http_katalo_conf_literal_key(cf)) {
+        return NGX_CONF_ERROR;
+    }
+
     if (cf->args->nelts == 2) {
         value = cf->args->elts;
 
