@@ -22,8 +22,6 @@ static ngx_http_katalo_status_format_t *ngx_http_katalo_status_negotiate(
     ngx_http_request_t *r);
 static ngx_http_katalo_status_format_t *ngx_http_katalo_status_format(
     ngx_str_t *name);
-static ngx_uint_t ngx_http_katalo_status_accepts(ngx_http_request_t *r,
-    char *type);
 static ngx_int_t ngx_http_katalo_status_send_header(ngx_http_request_t *r,
     ngx_http_katalo_status_format_t *format);
 static void ngx_http_katalo_status_write(ngx_http_request_t *r);
@@ -155,8 +153,6 @@ ngx_http_katalo_status_negotiate(ngx_http_request_t *r)
     ngx_http_katalo_loc_conf_t  *klcf;
 
     static ngx_str_t  json = ngx_string("json");
-    static ngx_str_t  prometheus = ngx_string("prometheus");
-    static ngx_str_t  html = ngx_string("html");
 
     if (ngx_http_arg(r, (u_char *) "format", 6, &value) == NGX_OK) {
         return ngx_http_katalo_status_format(&value);
@@ -166,16 +162,6 @@ ngx_http_katalo_status_negotiate(ngx_http_request_t *r)
 
     if (klcf->status_format.len) {
         return ngx_http_katalo_status_format(&klcf->status_format);
-    }
-
-    if (ngx_http_katalo_status_accepts(r, "text/html")) {
-        return ngx_http_katalo_status_format(&html);
-    }
-
-    if (ngx_http_katalo_status_accepts(r, "text/plain")
-        || ngx_http_katalo_status_accepts(r, "application/openmetrics-text"))
-    {
-        return ngx_http_katalo_status_format(&prometheus);
     }
 
     return ngx_http_katalo_status_format(&json);
@@ -197,43 +183,6 @@ ngx_http_katalo_status_format(ngx_str_t *name)
     }
 
     return NULL;
-}
-
-
-/* browsers and Prometheus name what they want; "*" is JSON for all others */
-
-static ngx_uint_t
-ngx_http_katalo_status_accepts(ngx_http_request_t *r, char *type)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *header;
-
-    part = &r->headers_in.headers.part;
-    header = part->elts;
-
-    for (i = 0; /* void */; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            header = part->elts;
-            i = 0;
-        }
-
-        if (header[i].key.len == 6
-            && ngx_strncmp(header[i].lowcase_key, "accept", 6) == 0
-            && ngx_strcasestrn(header[i].value.data, type,
-                               ngx_strlen(type) - 1))
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 
