@@ -180,6 +180,8 @@ typedef struct {
                                      /* ngx_http_katalo_env_t */
 
     size_t                           zone_size;
+    ngx_str_t                        zone_file; /* of its directive, if any */
+    ngx_uint_t                       zone_line;
     ngx_http_katalo_usage_t         *usage;
     ngx_http_katalo_vault_t         *vault;
 

@@ -296,6 +296,8 @@ ngx_http_katalo_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     kmcf->zone_size = size;
+    kmcf->zone_file = cf->conf_file->file.name;
+    kmcf->zone_line = cf->conf_file->line;
 
     return NGX_CONF_OK;
 }

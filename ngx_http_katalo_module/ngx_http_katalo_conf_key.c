@@ -338,9 +338,9 @@ ngx_http_katalo_conf_init_key(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
     case NGX_DECLINED:
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"katalo_key\" \"%V\" is revoked, its source \"%V\" "
-                      "is empty: requests get 503 until it holds a key "
-                      "in %V:%ui",
-                      &key->name, &key->path, &key->conf_file, key->conf_line);
+                      "is empty: requests get 503 until it holds a key in "
+                      "%V:%ui", &key->name, &key->path, &key->conf_file,
+                      key->conf_line);
         break;
 
     default: /* NGX_OK */
@@ -350,8 +350,8 @@ ngx_http_katalo_conf_init_key(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
     if (key->source != NGX_HTTP_KATALO_SOURCE_ENV && (key->file_mode & 0006)) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "\"katalo_key\" \"%V\": others may access its file "
-                      "\"%V\" (mode 0%ui%ui%ui), use \"chmod 0640\" "
-                      "or stricter in %V:%ui",
+                      "\"%V\" (mode 0%ui%ui%ui), use \"chmod 0640\" or "
+                      "stricter in %V:%ui",
                       &key->name, &key->path, key->file_mode >> 6 & 7,
                       key->file_mode >> 3 & 7, key->file_mode & 7,
                       &key->conf_file, key->conf_line);

@@ -9,6 +9,8 @@
 
 static ngx_int_t ngx_http_katalo_usage_init_zone(ngx_shm_zone_t *shm_zone,
     void *data);
+static ngx_int_t ngx_http_katalo_usage_too_small(ngx_shm_zone_t *shm_zone,
+    ngx_http_katalo_usage_t *usage, ngx_uint_t stripes);
 static ngx_int_t ngx_http_katalo_usage_create(ngx_shm_zone_t *shm_zone,
     ngx_http_katalo_usage_t *usage);
 static size_t ngx_http_katalo_usage_size(ngx_uint_t rows, ngx_uint_t stripes);
@@ -66,32 +68,52 @@ ngx_http_katalo_usage_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 {
     ngx_http_katalo_usage_t *old = data;
 
-    size_t                    need;
-    ngx_uint_t                keys;
     ngx_http_katalo_usage_t  *usage;
 
     usage = shm_zone->data;
     usage->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
-    if (old) {
-        usage->sh = old->sh;
-
-    } else if (ngx_http_katalo_usage_create(shm_zone, usage) != NGX_OK) {
-        return NGX_ERROR;
+    if (old == NULL) {
+        return ngx_http_katalo_usage_create(shm_zone, usage);
     }
 
-    keys = usage->conf->keys.nelts;
+    usage->sh = old->sh;
 
-    if (usage->sh->rows > keys) {
-        return NGX_OK;
+    if (usage->sh->rows <= usage->conf->keys.nelts) {
+        return ngx_http_katalo_usage_too_small(shm_zone, usage,
+                                               usage->sh->stripes);
     }
 
-    need = ngx_http_katalo_usage_size(keys + 1, usage->sh->stripes);
+    return NGX_OK;
+}
+
+
+/* the default size has no directive: the last key's place is named */
+
+static ngx_int_t
+ngx_http_katalo_usage_too_small(ngx_shm_zone_t *shm_zone,
+    ngx_http_katalo_usage_t *usage, ngx_uint_t stripes)
+{
+    size_t                        need;
+    ngx_str_t                    *file;
+    ngx_uint_t                    line, keys;
+    ngx_http_katalo_key_t       **key;
+    ngx_http_katalo_main_conf_t  *kmcf;
+
+    kmcf = usage->conf;
+    keys = kmcf->keys.nelts;
+    key = kmcf->keys.elts;
+
+    file = kmcf->zone_line ? &kmcf->zone_file : &key[keys - 1]->conf_file;
+    line = kmcf->zone_line ? kmcf->zone_line : key[keys - 1]->conf_line;
+
+    need = ngx_http_katalo_usage_size(keys + 1, stripes);
     need += need / 64 + 8 * ngx_pagesize;
 
     ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                   "\"katalo_zone\" is too small for %ui keys, set "
-                  "\"katalo_zone %uzk\" or more", keys, need / 1024 + 1);
+                  "\"katalo_zone %uzk\" or more in %V:%ui",
+                  keys, need / 1024 + 1, file, line);
 
     return NGX_ERROR;
 }
@@ -118,6 +140,10 @@ ngx_http_katalo_usage_create(ngx_shm_zone_t *shm_zone,
                                                                       stripes);
     n = size > ngx_http_katalo_usage_size(0, stripes)
         ? (size - ngx_http_katalo_usage_size(0, stripes)) / n : 0;
+
+    if (n <= usage->conf->keys.nelts) {
+        return ngx_http_katalo_usage_too_small(shm_zone, usage, stripes);
+    }
 
     size = ngx_http_katalo_usage_size(n, stripes);
 

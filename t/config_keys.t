@@ -30,7 +30,7 @@ $config->accepts('the configuration that these differ from');
 # a key that is written in the configuration
 
 my %literal = (
-    'in place of the source' =>
+    'in place of a source' =>
         { key => 'katalo_key production %LITERAL%; #!' },
     'as a file' => { key => 'katalo_key production file:%LITERAL%; #!' },
     'in env:' => { key => 'katalo_key production env:%LITERAL%; #!' },
@@ -40,8 +40,7 @@ my %literal = (
         { key => 'katalo_key %LITERAL% file:%KEY:production%; #!' },
     'as a host' => { key => 'katalo_key production file:%KEY:production%'
                             . ' host=%LITERAL%; #!' },
-    'as an interval' => { key => 'katalo_key production '
-                                 . 'file:%KEY:production%'
+    'as an interval' => { key => 'katalo_key production file:%KEY:production%'
                                  . ' check=%LITERAL%; #!' },
     'in katalo_bearer' => { bearer => 'katalo_bearer %LITERAL%; #!' },
     'quoted in it' => { bearer => 'katalo_bearer "Bearer %LITERAL%"; #!' },
@@ -104,7 +103,7 @@ for my $what (sort keys %source) {
     my ($source, $pattern) = @{ $source{$what} };
 
     $config->refuses($what, $pattern,
-        key => "katalo_key production $source; #!");
+                     key => "katalo_key production $source; #!");
 }
 
 $config->accepts('a variable', key => 'katalo_key production env:KATALO_GOOD;');

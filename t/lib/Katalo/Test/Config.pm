@@ -79,10 +79,8 @@ sub refuses {
     my ($message) = grep { $_ =~ $pattern } @errors;
     my $line = $self->_line;
 
-    # without a marked line, it is the whole configuration that is wrong
-    my $place = $line ? qr{ in \S+/conf/test\.conf:$line$} : qr{};
-
-    ok($code == 1 && $message && $message =~ $place, $name)
+    ok($code == 1 && $message
+       && $message =~ m{ in \S+/conf/test\.conf:$line$}, $name)
         || diag("line $line was expected in:\n" . redact($output));
     lacks_secrets($output, "$name: no byte of a key is shown");
 
