@@ -209,7 +209,10 @@ typedef struct {
 } ngx_http_katalo_proxy_t;
 
 
-typedef struct {
+typedef struct ngx_http_katalo_loc_conf_s  ngx_http_katalo_loc_conf_t;
+
+struct ngx_http_katalo_loc_conf_s {
+    ngx_http_katalo_loc_conf_t      *parent;    /* katalo_bearer is from it */
     ngx_str_t                        bearer;    /* as written */
     ngx_http_complex_value_t        *variable;
     ngx_http_katalo_key_t           *key;
@@ -237,9 +240,9 @@ typedef struct {
 
     unsigned                         enabled:1;
     unsigned                         own:1;        /* katalo_bearer is here */
-    unsigned                         container:1;  /* of other locations */
+    unsigned                         container:1;  /* of those that use it */
     unsigned                         destination_known:1;
-} ngx_http_katalo_loc_conf_t;
+};
 
 
 #define NGX_HTTP_KATALO_BROWSER_DENY     0
@@ -413,7 +416,10 @@ ngx_http_upstream_conf_t *ngx_http_katalo_proxy_upstream(
 
 /* ngx_http_katalo_destination.c: where a key may go */
 
-/* after all has been merged */
+/* after all has been merged: marks what this location has its key from */
+void ngx_http_katalo_destination_mark(ngx_http_katalo_loc_conf_t *conf);
+
+/* after all have been marked */
 char *ngx_http_katalo_destination_check(ngx_conf_t *cf,
     ngx_http_katalo_loc_conf_t *conf);
 

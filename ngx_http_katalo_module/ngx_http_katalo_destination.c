@@ -13,6 +13,23 @@ static ngx_uint_t ngx_http_katalo_destination_allowed(
     ngx_http_katalo_key_t *key, ngx_str_t *host);
 
 
+void
+ngx_http_katalo_destination_mark(ngx_http_katalo_loc_conf_t *conf)
+{
+    ngx_http_upstream_conf_t  *ucf;
+
+    ucf = ngx_http_katalo_proxy_upstream(conf);
+
+    if (ucf->upstream == NULL && ucf->ssl == NULL) {
+        return;
+    }
+
+    for (conf = conf->parent; conf; conf = conf->parent) {
+        conf->container = 1;
+    }
+}
+
+
 char *
 ngx_http_katalo_destination_check(ngx_conf_t *cf,
     ngx_http_katalo_loc_conf_t *conf)

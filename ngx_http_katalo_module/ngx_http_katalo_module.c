@@ -127,6 +127,10 @@ ngx_http_katalo_postconfiguration(ngx_conf_t *cf)
     klcf = kmcf->locations.elts;
 
     for (i = 0; i < kmcf->locations.nelts; i++) {
+        ngx_http_katalo_destination_mark(klcf[i]);
+    }
+
+    for (i = 0; i < kmcf->locations.nelts; i++) {
         if (ngx_http_katalo_destination_check(cf, klcf[i]) != NGX_CONF_OK) {
             return NGX_ERROR;
         }
@@ -286,6 +290,7 @@ ngx_http_katalo_merge_bearer(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
     ngx_http_katalo_loc_conf_t *prev, ngx_http_katalo_loc_conf_t *conf)
 {
     if (conf->bearer.data == NULL) {
+        conf->parent = prev;
         conf->bearer = prev->bearer;
         conf->variable = prev->variable;
         conf->conf_file = prev->conf_file;

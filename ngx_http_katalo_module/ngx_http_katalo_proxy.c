@@ -367,10 +367,11 @@ static char *
 ngx_http_katalo_proxy_merge_headers(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *conf)
 {
-    ngx_str_t     *name;
-    ngx_uint_t     i;
-    ngx_array_t   *headers, *user;
-    ngx_keyval_t  *header;
+    ngx_str_t                 *name;
+    ngx_uint_t                 i;
+    ngx_array_t               *headers, *user;
+    ngx_keyval_t              *header;
+    ngx_http_core_loc_conf_t  *clcf;
 
     static ngx_str_t  authorization = ngx_string("Authorization");
 
@@ -397,7 +398,13 @@ ngx_http_katalo_proxy_merge_headers(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_katalo_proxy_find_header(headers, &authorization)) {
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* where nothing is sent, locations below may yet have other headers */
+
+    if ((clcf->handler || clcf->noname)
+        && ngx_http_katalo_proxy_find_header(headers, &authorization))
+    {
         return ngx_http_katalo_conf_error(cf, &conf->conf_file,
                    conf->conf_line,
                    "\"katalo_bearer\" conflicts with \"proxy_set_header "
