@@ -362,7 +362,7 @@ ngx_http_katalo_conf_init_key(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
 
 
 /*
- * Core forgets most of the master's environment when a configuration takes
+ * A single process forgets most of its environment when a configuration takes
  * effect, so what was found is handed on from one to the next.
  */
 

@@ -264,7 +264,8 @@ ngx_http_katalo_key_read_env(ngx_http_katalo_key_t *key, ngx_str_t *text,
     ngx_http_katalo_key_error_t *error)
 {
     if (key->env_value == NULL) {
-        error->text = "is not in the environment that nginx was started with";
+        error->text = "is not in the environment that nginx was started with: "
+                      "set it and restart nginx";
         return NGX_ERROR;
     }
 
