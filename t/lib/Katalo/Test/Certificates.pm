@@ -5,6 +5,7 @@ package Katalo::Test::Certificates;
 #   ca, server              katalo.ai, *.katalo.ai, localhost, 127.0.0.1
 #   wrong_name, expired     issued by the same CA
 #   other_ca, untrusted     the same names, from a CA nobody trusts
+#   chain                   the same names, two intermediate CAs below the CA
 
 use strict;
 use warnings;
@@ -49,11 +50,28 @@ sub _directory {
         _make('expired', issuer => $ca, names => \@names,
               not_after => time - DAY);
 
+        my $first = _make('first', issuer => $ca, CA => 1);
+        my $second = _make('second', issuer => $first, CA => 1);
+        _make('chain', issuer => $second, names => \@names);
+        _append('chain', $second, $first);
+
         my $other = _make('other_ca', CA => 1);
         _make('untrusted', issuer => $other, names => \@names);
     }
 
     return $directory;
+}
+
+
+# what a server sends besides its own certificate
+sub _append {
+    my ($name, @others) = @_;
+
+    open my $file, '>>', "$directory/$name.pem" or die "$name.pem: $!\n";
+    print $file map { PEM_cert2string($_->[0]) } @others;
+    close $file or die "$name.pem: $!\n";
+
+    return;
 }
 
 
