@@ -371,6 +371,13 @@ ngx_int_t ngx_http_katalo_add_variables(ngx_conf_t *cf);
 
 ngx_int_t ngx_http_katalo_guard_handler(ngx_http_request_t *r);
 
+/*
+ * A clone of a request, as for a cache update or a slice, begins with the
+ * content phase.  Gives it a context if its parent was let through by the
+ * same location, else NULL.
+ */
+ngx_http_katalo_ctx_t *ngx_http_katalo_guard_clone(ngx_http_request_t *r);
+
 /* fills conf->headers; NGX_ERROR is logged */
 ngx_int_t ngx_http_katalo_guard_init(ngx_conf_t *cf,
     ngx_http_katalo_loc_conf_t *conf);

@@ -97,6 +97,10 @@ ngx_http_katalo_attach_variable(ngx_http_request_t *r,
     u = r->upstream;
     ctx = ngx_http_get_module_ctx(r, ngx_http_katalo_module);
 
+    if (ctx == NULL) {
+        ctx = ngx_http_katalo_guard_clone(r);
+    }
+
     /* a key goes only where the guard of this very location let it through */
 
     if (ctx == NULL

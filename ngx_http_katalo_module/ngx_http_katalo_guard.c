@@ -143,6 +143,40 @@ ngx_http_katalo_guard_create_ctx(ngx_http_request_t *r,
 }
 
 
+/* its parent was let through here, with the same method and path */
+
+ngx_http_katalo_ctx_t *
+ngx_http_katalo_guard_clone(ngx_http_request_t *r)
+{
+    ngx_http_katalo_ctx_t       *ctx, *parent;
+    ngx_http_katalo_loc_conf_t  *klcf;
+
+    if (r->parent == NULL) {
+        return NULL;
+    }
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
+    parent = ngx_http_katalo_get_ctx(r->parent);
+
+    if (parent == NULL
+        || parent->conf != klcf
+        || parent->decision < NGX_HTTP_KATALO_ALLOWED)
+    {
+        return NULL;
+    }
+
+    ctx = ngx_http_katalo_guard_create_ctx(r, klcf);
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    ctx->key = parent->key;
+    ctx->decision = NGX_HTTP_KATALO_ALLOWED;
+
+    return ctx;
+}
+
+
 /* *key is NULL where a variable names no key */
 
 static ngx_int_t
