@@ -266,6 +266,7 @@ typedef struct {
     ngx_http_upstream_t             *upstream;
     void                           (*finalize_request)(ngx_http_request_t *r,
                                                        ngx_int_t rc);
+    ngx_event_free_peer_pt           free_peer;
     ngx_uint_t                       states;    /* first of r's that is its */
     ngx_msec_t                       started;
     ngx_uint_t                       slot;
@@ -449,6 +450,15 @@ ngx_int_t ngx_http_katalo_attach_init(ngx_conf_t *cf,
 void ngx_http_katalo_attach_cleanup(void *data);
 
 
+/* ngx_http_katalo_wipe.c: what a request with a key leaves in memory */
+
+/* before the upstream request is created to its end */
+void ngx_http_katalo_wipe_init(ngx_http_katalo_ctx_t *ctx);
+
+/* once it has ended; the connection may be kept alive */
+void ngx_http_katalo_wipe(ngx_http_upstream_t *u);
+
+
 /* ngx_http_katalo_key.c: read, check, hold, wipe */
 
 /*
@@ -531,6 +541,10 @@ void ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage);
 /* the key was installed, or revoked, in this process */
 void ngx_http_katalo_usage_publish(ngx_http_katalo_key_t *key);
 
+/* the key is what the master read, and maybe not the current one any more */
+void ngx_http_katalo_usage_hold(ngx_http_katalo_key_t *key);
+ngx_uint_t ngx_http_katalo_usage_current(ngx_http_katalo_key_t *key);
+
 /* a refusal's counter is its decision */
 void ngx_http_katalo_usage_key(ngx_http_katalo_key_t *key, ngx_uint_t counter);
 
@@ -546,14 +560,18 @@ void ngx_http_katalo_usage_read_failed(ngx_http_katalo_key_t *key,
 
 /*
  * Katalo rejects, or accepts, the id that has the slot.  Returns 1 for the
- * process that is the first to say so.
+ * process that is the first to say so; a key whose id was rejected is
+ * accepted again with whatever id.
  */
 ngx_uint_t ngx_http_katalo_usage_rejected(ngx_http_katalo_key_t *key,
     ngx_uint_t slot, ngx_uint_t rejected);
 
-/* may a line be logged of this client key?  one a minute for each id */
-ngx_uint_t ngx_http_katalo_usage_tripwire(ngx_http_katalo_key_t *key,
-    ngx_str_t *id);
+/*
+ * May a line be logged of this client key?  One a minute for each id, and
+ * for each held key, which a flood of other ids must not hide.
+ */
+ngx_uint_t ngx_http_katalo_usage_tripwire(ngx_http_katalo_usage_t *usage,
+    ngx_http_katalo_key_t *held, ngx_str_t *id);
 
 /* the id that has the slot; it keeps it while requests are in flight */
 ngx_str_t *ngx_http_katalo_usage_id(ngx_http_katalo_key_t *key,

@@ -34,6 +34,7 @@ struct ngx_http_katalo_vault_s {
     ngx_http_katalo_cell_t  *cells;
     ngx_uint_t               nelts;
     ngx_http_katalo_cell_t  *spare;
+    unsigned                 unlocked:1;
 };
 
 
@@ -110,12 +111,24 @@ ngx_http_katalo_vault_create(ngx_conf_t *cf, ngx_uint_t n)
 void
 ngx_http_katalo_vault_lock(ngx_http_katalo_vault_t *vault, ngx_log_t *log)
 {
-    if (mlock(vault->cells, vault->size) == -1) {
-        ngx_log_error(NGX_LOG_NOTICE, log, ngx_errno,
-                      "katalo: mlock(%uz) failed, keys may be swapped out; "
-                      "raise the limit of locked memory (RLIMIT_MEMLOCK)",
-                      vault->size);
+    if (mlock(vault->cells, vault->size) == 0) {
+        return;
     }
+
+    /* one notice for all workers, and none where the master gave it */
+
+    if (vault->unlocked
+        || (ngx_process == NGX_PROCESS_WORKER && ngx_worker != 0))
+    {
+        return;
+    }
+
+    vault->unlocked = 1;
+
+    ngx_log_error(NGX_LOG_NOTICE, log, ngx_errno,
+                  "katalo: mlock(%uz) failed, keys may be swapped out; "
+                  "raise the limit of locked memory (RLIMIT_MEMLOCK)",
+                  vault->size);
 }
 
 

@@ -408,7 +408,12 @@ ngx_http_katalo_init_process(ngx_cycle_t *cycle)
 
     key = kmcf->keys.elts;
 
-    for (i = 0; i < kmcf->keys.nelts; i++) {
+    /* a single process reads it again when it is reloaded */
+
+    for (i = 0;
+         i < kmcf->keys.nelts && ngx_process != NGX_PROCESS_SINGLE;
+         i++)
+    {
         ngx_http_katalo_key_wipe_env(key[i]);
     }
 

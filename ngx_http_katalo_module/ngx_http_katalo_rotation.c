@@ -9,13 +9,22 @@
  * or dropped, only when its file has come to rest: one that was written just
  * now is looked at once more, a moment later, so that a file written in place
  * is not taken half-written.
+ *
+ * What the master read may have been replaced, or revoked, when it starts a
+ * worker, so the worker looks before it serves, and waits for a file that is
+ * being written.
  */
 
 
 #include "ngx_http_katalo.h"
 
 
-#define NGX_HTTP_KATALO_ROTATION_REST  200      /* milliseconds */
+/* milliseconds; in place: a file that is written over, and not emptied */
+#define NGX_HTTP_KATALO_ROTATION_REST      200
+#define NGX_HTTP_KATALO_ROTATION_IN_PLACE  1000
+
+/* for how long a worker waits for a file at its start */
+#define NGX_HTTP_KATALO_ROTATION_WAIT      2000
 
 
 struct ngx_http_katalo_rotation_s {
@@ -27,16 +36,29 @@ struct ngx_http_katalo_rotation_s {
     ngx_http_katalo_file_id_t       known;
     ngx_err_t                       known_err;
     ngx_http_katalo_file_id_t       seen;
+    ngx_msec_t                      seen_since;
+
+    /* the last error, until the key is read again */
+    ngx_http_katalo_key_error_t     error;
+    ngx_http_katalo_file_id_t       error_file; /* only dev and ino */
 
     unsigned                        unreadable:1;
     unsigned                        failed:1;
+    unsigned                        moving:1;   /* not at rest yet */
 };
 
 
+static ngx_int_t ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_key_t *key,
+    ngx_msec_t *next);
+static void ngx_http_katalo_rotation_readable(
+    ngx_http_katalo_rotation_t *rotation);
 static void ngx_http_katalo_rotation_handler(ngx_event_t *ev);
 static ngx_msec_t ngx_http_katalo_rotation_look(
     ngx_http_katalo_rotation_t *rotation);
-static ngx_uint_t ngx_http_katalo_rotation_at_rest(ngx_file_info_t *fi);
+static ngx_msec_t ngx_http_katalo_rotation_rest(
+    ngx_http_katalo_rotation_t *rotation, ngx_file_info_t *fi,
+    ngx_http_katalo_file_id_t *id);
 static void ngx_http_katalo_rotation_missing(
     ngx_http_katalo_rotation_t *rotation, ngx_err_t err);
 static void ngx_http_katalo_rotation_install(
@@ -55,57 +77,114 @@ ngx_int_t
 ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
     ngx_http_katalo_main_conf_t *kmcf)
 {
-    ngx_msec_t                    next;
-    ngx_uint_t                    i;
-    ngx_http_katalo_key_t        *key, **keyp;
-    ngx_http_katalo_rotation_t   *rotation;
+    ngx_msec_t               next;
+    ngx_uint_t               i;
+    ngx_http_katalo_key_t  **key;
 
-    keyp = kmcf->keys.elts;
+    key = kmcf->keys.elts;
 
     for (i = 0; i < kmcf->keys.nelts; i++) {
-        key = keyp[i];
 
-        if (key->check == 0) {
+        if (key[i]->check == 0) {
             continue;
         }
 
-        rotation = ngx_pcalloc(cycle->pool, sizeof(ngx_http_katalo_rotation_t));
-        if (rotation == NULL) {
+        if (ngx_http_katalo_rotation_start(cycle, kmcf, key[i], &next)
+            != NGX_OK)
+        {
             return NGX_ERROR;
         }
 
-        rotation->key = key;
-        rotation->vault = kmcf->vault;
-        rotation->known = key->file_id;
-
-        rotation->event.handler = ngx_http_katalo_rotation_handler;
-        rotation->event.data = rotation;
-        rotation->event.log = cycle->log;
-        rotation->event.cancelable = 1;
-
-        key->rotation = rotation;
-
-        if (access((char *) key->path.data, R_OK) == -1
-            && ngx_errno == NGX_EACCES)
-        {
-            rotation->unreadable = 1;
-
-            ngx_log_error(NGX_LOG_NOTICE, cycle->log, NGX_EACCES,
-                          "katalo: key \"%V\" is rotated on reload only: this "
-                          "process may not read \"%V\"",
-                          &key->name, &key->path);
-        }
-
-        /* what the master read may have been replaced since */
-
-        next = ngx_http_katalo_rotation_look(rotation);
-
         /* later on, the files are not all looked at at once */
 
-        ngx_add_timer(&rotation->event, next * (i + 1) / kmcf->keys.nelts);
+        ngx_add_timer(&key[i]->rotation->event,
+                      next * (i + 1) / kmcf->keys.nelts);
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_key_t *key,
+    ngx_msec_t *next)
+{
+    ngx_msec_t                   end;
+    ngx_http_katalo_rotation_t  *rotation;
+
+    rotation = ngx_pcalloc(cycle->pool, sizeof(ngx_http_katalo_rotation_t));
+    if (rotation == NULL) {
+        return NGX_ERROR;
+    }
+
+    rotation->key = key;
+    rotation->vault = kmcf->vault;
+    rotation->known = key->file_id;
+
+    rotation->event.handler = ngx_http_katalo_rotation_handler;
+    rotation->event.data = rotation;
+    rotation->event.log = cycle->log;
+    rotation->event.cancelable = 1;
+
+    key->rotation = rotation;
+
+    ngx_http_katalo_rotation_readable(rotation);
+
+    end = ngx_current_msec + NGX_HTTP_KATALO_ROTATION_WAIT;
+
+    for ( ;; ) {
+        *next = ngx_http_katalo_rotation_look(rotation);
+
+        if (!rotation->moving || ngx_current_msec > end) {
+            break;
+        }
+
+        ngx_msleep(*next);
+        ngx_time_update();
+    }
+
+    /* a key that was replaced or revoked since does not come back */
+
+    if ((rotation->failed || rotation->moving)
+        && ngx_http_katalo_key_usable(key)
+        && !ngx_http_katalo_usage_current(key))
+    {
+        ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
+                      "katalo: key \"%V\" id \"%V\" is not used, it was "
+                      "replaced or revoked since nginx read \"%V\"",
+                      &key->name, &key->id, &key->path);
+
+        ngx_http_katalo_key_revoke(key);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_katalo_rotation_readable(ngx_http_katalo_rotation_t *rotation)
+{
+    ngx_file_info_t         fi;
+    ngx_http_katalo_key_t  *key;
+
+    key = rotation->key;
+
+    if (access((char *) key->path.data, R_OK) == 0 || ngx_errno != NGX_EACCES) {
+        return;
+    }
+
+    rotation->unreadable = 1;
+
+    /* a directory that may not be searched hides its changes, too */
+
+    if (ngx_file_info(key->path.data, &fi) == NGX_FILE_ERROR) {
+        rotation->known_err = ngx_errno;
+    }
+
+    ngx_log_error(NGX_LOG_NOTICE, rotation->event.log, NGX_EACCES,
+                  "katalo: key \"%V\" is rotated on reload only: this "
+                  "process may not read \"%V\"", &key->name, &key->path);
 }
 
 
@@ -139,11 +218,14 @@ ngx_http_katalo_rotation_handler(ngx_event_t *ev)
 static ngx_msec_t
 ngx_http_katalo_rotation_look(ngx_http_katalo_rotation_t *rotation)
 {
+    ngx_msec_t                  rest;
     ngx_file_info_t             fi;
     ngx_http_katalo_key_t      *key;
     ngx_http_katalo_file_id_t   id;
 
     key = rotation->key;
+
+    rotation->moving = 0;
 
     if (ngx_file_info(key->path.data, &fi) == NGX_FILE_ERROR) {
         ngx_http_katalo_rotation_missing(rotation, ngx_errno);
@@ -158,37 +240,61 @@ ngx_http_katalo_rotation_look(ngx_http_katalo_rotation_t *rotation)
         return key->check;
     }
 
-    if (ngx_http_katalo_rotation_at_rest(&fi)
-        || ngx_http_katalo_rotation_same(&id, &rotation->seen))
-    {
-        rotation->known = id;
-        rotation->known_err = 0;
+    rest = ngx_http_katalo_rotation_rest(rotation, &fi, &id);
 
-        ngx_http_katalo_rotation_install(rotation);
-
-        return key->check;
+    if (rest) {
+        rotation->moving = 1;
+        return rest;
     }
 
-    rotation->seen = id;
+    rotation->known = id;
+    rotation->known_err = 0;
 
-    return ngx_min(key->check, NGX_HTTP_KATALO_ROTATION_REST);
+    ngx_http_katalo_rotation_install(rotation);
+
+    return key->check;
 }
 
 
-/* was it last written some time ago?  clocks of file servers may differ */
+/*
+ * For how long it must stay as it is.  The clock of a file server may differ,
+ * so what does not change before the eyes of this process is at rest as well.
+ */
 
-static ngx_uint_t
-ngx_http_katalo_rotation_at_rest(ngx_file_info_t *fi)
+static ngx_msec_t
+ngx_http_katalo_rotation_rest(ngx_http_katalo_rotation_t *rotation,
+    ngx_file_info_t *fi, ngx_http_katalo_file_id_t *id)
 {
     int64_t      age;
+    ngx_msec_t   rest, seen;
     ngx_time_t  *tp;
+
+    if (!ngx_http_katalo_rotation_same(id, &rotation->seen)) {
+        rotation->seen = *id;
+        rotation->seen_since = ngx_current_msec;
+    }
+
+    rest = NGX_HTTP_KATALO_ROTATION_REST;
+
+    if (id->size
+        && id->dev == rotation->known.dev
+        && id->ino == rotation->known.ino)
+    {
+        rest = NGX_HTTP_KATALO_ROTATION_IN_PLACE;
+    }
 
     tp = ngx_timeofday();
 
     age = ((int64_t) tp->sec - fi->st_mtim.tv_sec) * 1000
           + (int64_t) tp->msec - fi->st_mtim.tv_nsec / 1000000;
 
-    return age > NGX_HTTP_KATALO_ROTATION_REST;
+    seen = ngx_current_msec - rotation->seen_since;
+
+    if (age > (int64_t) rest || seen > rest) {
+        return 0;
+    }
+
+    return rest + 1 - ngx_max(seen, (ngx_msec_t) ngx_max(age, 0));
 }
 
 
@@ -260,7 +366,8 @@ static void
 ngx_http_katalo_rotation_failed(ngx_http_katalo_rotation_t *rotation,
     ngx_http_katalo_key_error_t *error)
 {
-    ngx_http_katalo_key_t  *key;
+    ngx_http_katalo_key_t      *key;
+    ngx_http_katalo_file_id_t   file;
 
     key = rotation->key;
 
@@ -271,9 +378,26 @@ ngx_http_katalo_rotation_failed(ngx_http_katalo_rotation_t *rotation,
         return;
     }
 
-    rotation->failed = 1;
+    /* a FIFO, say, changes while it stays as bad as it was */
 
-    ngx_http_katalo_usage_read_failed(key, &rotation->known, error->err);
+    ngx_memzero(&file, sizeof(ngx_http_katalo_file_id_t));
+
+    file.dev = rotation->known.dev;
+    file.ino = rotation->known.ino;
+
+    if (rotation->failed
+        && rotation->error.err == error->err
+        && rotation->error.text == error->text
+        && ngx_http_katalo_rotation_same(&file, &rotation->error_file))
+    {
+        return;
+    }
+
+    rotation->failed = 1;
+    rotation->error = *error;
+    rotation->error_file = file;
+
+    ngx_http_katalo_usage_read_failed(key, &file, error->err);
 
     ngx_http_katalo_key_log_error(key, NGX_LOG_ERR, rotation->event.log, error);
 }

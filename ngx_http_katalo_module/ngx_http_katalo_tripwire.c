@@ -16,9 +16,9 @@
 
 
 static void ngx_http_katalo_tripwire_log(ngx_http_request_t *r,
-    ngx_http_katalo_key_t *key, ngx_str_t *token);
+    ngx_str_t *token);
 static ngx_http_katalo_key_t *ngx_http_katalo_tripwire_held(
-    ngx_http_request_t *r, ngx_str_t *token, ngx_str_t *id);
+    ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *token, ngx_str_t *id);
 
 
 void
@@ -47,38 +47,43 @@ ngx_http_katalo_tripwire(ngx_http_request_t *r, ngx_http_katalo_key_t *key)
         ngx_http_katalo_usage_key(key, NGX_HTTP_KATALO_CLIENT_KEY);
     }
 
-    ngx_http_katalo_tripwire_log(r, key, &token);
+    ngx_http_katalo_tripwire_log(r, &token);
 }
 
 
 static void
-ngx_http_katalo_tripwire_log(ngx_http_request_t *r, ngx_http_katalo_key_t *key,
-    ngx_str_t *token)
+ngx_http_katalo_tripwire_log(ngx_http_request_t *r, ngx_str_t *token)
 {
-    u_char                 *p, *last;
-    ngx_str_t               id;
-    ngx_http_katalo_key_t  *held;
+    u_char                       *p, *last;
+    ngx_str_t                     id;
+    ngx_http_katalo_key_t        *held;
+    ngx_http_katalo_main_conf_t  *kmcf;
 
     static ngx_str_t  unknown = ngx_string("?");
 
     id.data = token->data + sizeof(NGX_HTTP_KATALO_TOKEN) - 1;
     last = token->data + token->len;
     p = ngx_http_katalo_key_word(id.data, last);
+    id.len = p - id.data;
 
     /* what is not followed by a dot might be a secret */
 
-    if (p == last || *p != '.') {
+    if (p == last || *p != '.'
+        || id.len == 0 || id.len > NGX_HTTP_KATALO_KEY_LEN)
+    {
         id = unknown;
 
     } else {
-        id.len = p - id.data;
+        token->len = ngx_http_katalo_key_word(p + 1, last) - token->data;
     }
 
-    if (key && !ngx_http_katalo_usage_tripwire(key, &id)) {
+    kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
+
+    held = ngx_http_katalo_tripwire_held(kmcf, token, &id);
+
+    if (!ngx_http_katalo_usage_tripwire(kmcf->usage, held, &id)) {
         return;
     }
-
-    held = ngx_http_katalo_tripwire_held(r, token, &id);
 
     if (held) {
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
@@ -96,16 +101,13 @@ ngx_http_katalo_tripwire_log(ngx_http_request_t *r, ngx_http_katalo_key_t *key,
 /* the key of this gateway that the client's token is equal to, or NULL */
 
 static ngx_http_katalo_key_t *
-ngx_http_katalo_tripwire_held(ngx_http_request_t *r, ngx_str_t *token,
-    ngx_str_t *id)
+ngx_http_katalo_tripwire_held(ngx_http_katalo_main_conf_t *kmcf,
+    ngx_str_t *token, ngx_str_t *id)
 {
-    size_t                         skip;
-    ngx_str_t                     *secret;
-    ngx_uint_t                     i;
-    ngx_http_katalo_key_t        **key;
-    ngx_http_katalo_main_conf_t   *kmcf;
-
-    kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
+    size_t                   skip;
+    ngx_str_t               *secret;
+    ngx_uint_t               i;
+    ngx_http_katalo_key_t  **key;
 
     skip = sizeof(NGX_HTTP_KATALO_BEARER) - 1;
     key = kmcf->keys.elts;

@@ -162,30 +162,45 @@ ngx_uint_t
 ngx_http_katalo_usage_rejected(ngx_http_katalo_key_t *key, ngx_uint_t slot,
     ngx_uint_t rejected)
 {
-    ngx_atomic_t       *value;
-    ngx_atomic_uint_t   old;
+    ngx_atomic_t              *value;
+    ngx_atomic_uint_t          old;
+    ngx_http_katalo_sh_key_t  *shkey;
 
-    value = &key->usage->sh->keys[key->row].rejected;
+    shkey = &key->usage->sh->keys[key->row];
+
+    /* this process may not have seen the latest key yet */
+
+    if (slot != shkey->current) {
+        return 0;
+    }
+
+    value = &shkey->rejected;
     old = *value;
 
     if (rejected) {
         return old != slot + 1 && ngx_atomic_cmp_set(value, old, slot + 1);
     }
 
-    return old == slot + 1 && ngx_atomic_cmp_set(value, old, 0);
+    return old != 0 && ngx_atomic_cmp_set(value, old, 0);
 }
 
 
 ngx_uint_t
-ngx_http_katalo_usage_tripwire(ngx_http_katalo_key_t *key, ngx_str_t *id)
+ngx_http_katalo_usage_tripwire(ngx_http_katalo_usage_t *usage,
+    ngx_http_katalo_key_t *held, ngx_str_t *id)
 {
     ngx_uint_t          n;
     ngx_atomic_t       *logged;
     ngx_atomic_uint_t   old, now;
 
-    n = ngx_crc32_long(id->data, id->len) % NGX_HTTP_KATALO_TRIPWIRES;
+    if (held) {
+        logged = &usage->sh->keys[held->row].exposed;
 
-    logged = &key->usage->sh->tripwires[n];
+    } else {
+        n = ngx_crc32_long(id->data, id->len) % NGX_HTTP_KATALO_TRIPWIRES;
+        logged = &usage->sh->tripwires[n];
+    }
+
     old = *logged;
     now = ngx_time();
 

@@ -68,6 +68,7 @@ typedef struct {
     ngx_http_katalo_file_id_t     failed_file;
     ngx_err_t                     failed_err;
     ngx_atomic_t                  rejected; /* slot + 1 */
+    ngx_atomic_t                  exposed;  /* when a line was logged of it */
     uint64_t                      rotations;
     uint64_t                      read_failures;
 } ngx_http_katalo_sh_key_t;

@@ -11,6 +11,7 @@ static ngx_uint_t ngx_http_katalo_usage_free_row(
     ngx_http_katalo_usage_t *usage, ngx_uint_t from);
 static ngx_uint_t ngx_http_katalo_usage_row_in_use(
     ngx_http_katalo_usage_t *usage, ngx_uint_t row);
+static void ngx_http_katalo_usage_take(ngx_http_katalo_key_t *key);
 static ngx_uint_t ngx_http_katalo_usage_slot(ngx_http_katalo_usage_t *usage,
     ngx_http_katalo_key_t *key);
 static ngx_uint_t ngx_http_katalo_usage_free_slot(ngx_http_katalo_sh_t *sh);
@@ -157,9 +158,41 @@ ngx_http_katalo_usage_row_in_use(ngx_http_katalo_usage_t *usage,
 
 
 void
+ngx_http_katalo_usage_hold(ngx_http_katalo_key_t *key)
+{
+    if (!ngx_http_katalo_key_usable(key)) {
+        return;
+    }
+
+    ngx_shmtx_lock(&key->usage->shpool->mutex);
+
+    ngx_http_katalo_usage_take(key);
+
+    ngx_shmtx_unlock(&key->usage->shpool->mutex);
+}
+
+
+static void
+ngx_http_katalo_usage_take(ngx_http_katalo_key_t *key)
+{
+    ngx_uint_t                slot;
+    ngx_http_katalo_usage_t  *usage;
+
+    usage = key->usage;
+    slot = ngx_http_katalo_usage_slot(usage, key);
+
+    if (usage->ids && slot != key->slot) {
+        usage->ids[key->slot].held = 0;
+        usage->ids[slot].held = 1;
+    }
+
+    key->slot = slot;
+}
+
+
+void
 ngx_http_katalo_usage_publish(ngx_http_katalo_key_t *key)
 {
-    ngx_uint_t                 slot;
     ngx_http_katalo_usage_t   *usage;
     ngx_http_katalo_sh_key_t  *shkey;
 
@@ -171,22 +204,15 @@ ngx_http_katalo_usage_publish(ngx_http_katalo_key_t *key)
     shkey->failed = 0;
 
     if (ngx_http_katalo_key_usable(key)) {
-        slot = ngx_http_katalo_usage_slot(usage, key);
-
-        if (usage->ids && slot != key->slot) {
-            usage->ids[key->slot].held = 0;
-            usage->ids[slot].held = 1;
-        }
-
-        key->slot = slot;
+        ngx_http_katalo_usage_take(key);
 
         /* a worker that is exiting may have an older configuration */
 
         if (!ngx_exiting) {
 
-            if (shkey->current != slot) {
+            if (shkey->current != key->slot) {
                 shkey->rotations += (shkey->current != NGX_HTTP_KATALO_NONE);
-                shkey->current = slot;
+                shkey->current = key->slot;
             }
 
             shkey->usable = 1;
@@ -197,6 +223,17 @@ ngx_http_katalo_usage_publish(ngx_http_katalo_key_t *key)
     }
 
     ngx_shmtx_unlock(&usage->shpool->mutex);
+}
+
+
+ngx_uint_t
+ngx_http_katalo_usage_current(ngx_http_katalo_key_t *key)
+{
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    shkey = &key->usage->sh->keys[key->row];
+
+    return shkey->usable && shkey->current == key->slot;
 }
 
 
@@ -310,9 +347,14 @@ ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
 static void
 ngx_http_katalo_usage_evict(ngx_http_katalo_sh_t *sh, ngx_uint_t slot)
 {
-    ngx_uint_t  n, *link;
+    ngx_uint_t                 n, *link;
+    ngx_http_katalo_sh_key_t  *shkey;
 
-    for (link = &sh->keys[sh->ids[slot].row].slots;
+    shkey = &sh->keys[sh->ids[slot].row];
+
+    (void) ngx_atomic_cmp_set(&shkey->rejected, slot + 1, 0);
+
+    for (link = &shkey->slots;
          *link != slot;
          link = &sh->ids[*link].next)
     {

@@ -342,7 +342,7 @@ ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage)
     for (i = 0; i < usage->conf->keys.nelts; i++) {
         usage->keys[key[i]->row].held = 1;
         key[i]->slot = sh->slots - 1;
-        ngx_http_katalo_usage_publish(key[i]);
+        ngx_http_katalo_usage_hold(key[i]);
     }
 }
 
