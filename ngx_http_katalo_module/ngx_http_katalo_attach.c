@@ -42,7 +42,6 @@ static void ngx_http_katalo_attach_finalize(ngx_http_request_t *r,
 static void ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx);
 static void ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx,
     ngx_uint_t status);
-static void ngx_http_katalo_attach_wipe(ngx_http_upstream_t *u);
 
 
 ngx_int_t
@@ -137,6 +136,8 @@ ngx_http_katalo_attach_variable(ngx_http_request_t *r,
     ctx->finalize_request = u->finalize_request;
     u->finalize_request = ngx_http_katalo_attach_finalize;
 
+    ngx_http_katalo_wipe_init(ctx);
+
     secret = ngx_http_katalo_key_secret(ctx->key);
 
     v->not_found = 0;
@@ -195,7 +196,7 @@ ngx_http_katalo_attach_finalize(ngx_http_request_t *r, ngx_int_t rc)
 
     ctx = ngx_http_katalo_get_ctx(r);
 
-    ngx_http_katalo_attach_wipe(ctx->upstream);
+    ngx_http_katalo_wipe(ctx->upstream);
     ngx_http_katalo_attach_finish(ctx);
 
     ctx->finalize_request(r, rc);
@@ -208,6 +209,7 @@ ngx_http_katalo_attach_cleanup(void *data)
     ngx_http_katalo_ctx_t *ctx = data;
 
     if (ctx->upstream && !ctx->finished) {
+        ngx_http_katalo_wipe(ctx->upstream);
         ngx_http_katalo_attach_finish(ctx);
     }
 }
@@ -294,53 +296,6 @@ ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx, ngx_uint_t status)
         key->rejected = ctx->slot + 1;
         ngx_http_katalo_rotation_check(key);
     }
-}
-
-
-/*
- * The header of the request is in its buffer, and in that of the TLS
- * connection, which may be kept alive.  The request line is left: error
- * messages show it.
- */
-
-static void
-ngx_http_katalo_attach_wipe(ngx_http_upstream_t *u)
-{
-    u_char            *p, *uri_end;
-    ngx_buf_t         *b, *ssl;
-    ngx_connection_t  *c;
-
-    if (u->request_bufs == NULL) {
-        return;
-    }
-
-    b = u->request_bufs->buf;
-    p = b->start;
-
-    uri_end = u->uri.data + u->uri.len;
-
-    if (p <= u->uri.data && uri_end <= b->end) {
-        p = uri_end;
-    }
-
-    ngx_explicit_memzero(p, b->end - p);
-
-#if (NGX_HTTP_SSL)
-
-    c = u->peer.connection;
-
-    if (c == NULL || c->ssl == NULL || c->ssl->buf == NULL) {
-        return;
-    }
-
-    ssl = c->ssl->buf;
-
-    if (ssl->start) {
-        ngx_explicit_memzero(ssl->start, ngx_min(b->end - b->start,
-                                                 ssl->end - ssl->start));
-    }
-
-#endif
 }
 
 
