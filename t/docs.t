@@ -1,0 +1,156 @@
+#!/usr/bin/perl
+
+# The documentation is true: its examples pass nginx -t, and what the module
+# has is described.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Katalo::Test qw(:all);
+use Katalo::Upstream;
+
+my $root = "$FindBin::Bin/..";
+my $directives = slurp('docs/directives.md');
+my $commands = slurp('ngx_http_katalo_module/ngx_http_katalo_conf.c');
+my $variables = slurp('ngx_http_katalo_module/ngx_http_katalo_variables.c');
+my @pages = ('README.md', map { substr $_, length "$root/" }
+                          sort glob "$root/docs/*.md");
+
+my %context = (MAIN => 'http', SRV => 'server', LOC => 'location',
+               LIF => 'if in location');
+
+my $key = new_key('prod1');
+my $up = Katalo::Upstream->new(keys => [$key]);
+my $gateway = Katalo::Test->new(
+    upstream => $up, keys => { production => $key },
+    env => { KATALO_API_KEY => $key }, http => <<'EOC');
+    katalo_key production file:%KEY:production%;
+    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
+    proxy_ssl_trusted_certificate %CA%;
+    server {
+        listen 127.0.0.1:%PORT%;
+        location /katalo/ {
+            katalo_bearer production;
+            proxy_pass https://app.katalo.ai/api/v1/;
+        }
+        location = /status { katalo_status json; }
+    }
+EOC
+
+$gateway->{env}{CREDENTIALS_DIRECTORY} = $gateway->prefix . '/keys';
+
+
+sub slurp {
+    my ($path) = @_;
+
+    open my $file, '<', "$root/$path" or die "$path: $!\n";
+    local $/;
+
+    return scalar <$file>;
+}
+
+
+# What stands for the reader's own files, names and ports.
+sub localize {
+    my ($text) = @_;
+    my $port = 0;
+
+    $text =~ s/^load_module .*;$//mg;
+    $text =~ s{file:/\S*/([\w.-]+)}{file:%KEY:$1%}g;
+    $text =~ s/(?<=listen  )[\d.:]+/'127.0.0.1:%PORT' . ++$port . '%'/ge;
+    $text =~ s/(?<=server     )app\.katalo\.ai:443/127.0.0.1:443/;
+    $text =~ s{(?<=access_log  )/var/log/nginx}{%PREFIX%/logs};
+    $gateway->set_key($_, $key)
+        for $text =~ /%KEY:([\w.-]+)%/g, $text =~ /credential:(\w+)/g;
+
+    return $text;
+}
+
+
+# A part of a configuration with what it needs around it.
+sub complete {
+    my ($level, $text) = @_;
+    my $http = 'upstream app.katalo.ai { server 127.0.0.1:443; } ';
+    my $listen = 'listen 127.0.0.1:%PORT%;';
+    my $proxy = 'proxy_pass https://app.katalo.ai/api/v1/;';
+
+    $http .= 'katalo_key production file:%KEY:production%; '
+        if $text !~ /katalo_key  production/;
+
+    return (http => "$http\n$text") if $level eq 'http';
+    return (http => "$http server { $listen\n$text }") if $level eq 'server';
+    return (http => "$http server { $listen location / {"
+                    . "katalo_bearer production; $proxy\n$text } }")
+        if $level eq 'location';
+
+    $text =~ s/^http \{$/http {\n%TEMP_PATHS%/m;
+
+    return (conf => "%LOAD_MODULE%\n%MAIN%\n$text");
+}
+
+
+sub members {
+    my ($data) = @_;
+
+    return map { members($_) } @$data if ref $data eq 'ARRAY';
+    return ref $data eq 'HASH' ? map { ($_, members($data->{$_})) } keys %$data
+                               : ();
+}
+
+
+for my $page (@pages) {
+    my $text = slurp($page);
+
+    while ($text =~ /^```nginx ?(\w*)\n(.*?)^```$/msg) {
+        my ($level, $example) = ($1, $2);
+        my ($name) = $example =~ /(katalo_\w+)/;
+        my ($code, $output) = $gateway->test_config(
+            complete($level, localize($example)));
+
+        is($code, 0, "$page: the example of $name passes")
+            or diag(redact($output));
+    }
+
+    is_deeply([grep { !-e "$root/" . ($page =~ m{^(.*/)} ? $1 : '') . $_ }
+                    $text =~ /\]\(([^)#:]+)(?:#[^)]*)?\)/g],
+              [], "$page: links lead to files");
+}
+
+cmp_ok(scalar(split /\n/, slurp('README.md')), '<=', 150, 'README.md is short');
+
+my %documented = map { $_ => 1 } $directives =~ /^## (katalo_\w+)$/mg;
+
+while ($commands =~ /\{ ngx_string\("(katalo_\w+)"\),\s*([A-Z0-9_|\s]+),/g) {
+    my ($name, $flags) = ($1, $2);
+    my $contexts = join ', ', map { $context{$_} }
+                   grep { $flags =~ /NGX_HTTP_${_}_CONF/ } qw(MAIN SRV LOC LIF);
+    my ($section) = $directives =~ /^## \Q$name\E\n(.*?)(?=^#)/ms;
+
+    my @form = ("Syntax: | **$name** ", "Default: | ",
+                "Context: | $contexts |\n\n");
+
+    like($section // '', qr/^\| \Q$form[0]\E.*; \|
+\| \Q$form[1]\E(?:-|$name .*;) \|
+\| \Q$form[2]\E/m,
+         "$name has its syntax, default and contexts");
+    delete $documented{$name};
+}
+
+is_deeply([keys %documented], [], 'no other directives are documented');
+
+like($directives, qr/^\| `\$$_` \|/m, "\$$_ is documented")
+    for $variables =~ /\{ ngx_string\("(katalo_\w+)"\)/g;
+
+$gateway->start;
+$gateway->request('GET', '/katalo/usage/summary');
+
+my %member = map { $_ => 1 } members($gateway->status);
+
+like($directives, qr/`"?$_"?`/, "the status member $_ is documented")
+    for sort keys %member;
+
+done_testing();
