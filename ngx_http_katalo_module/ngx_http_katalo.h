@@ -132,8 +132,11 @@ typedef struct {
     ngx_uint_t                       file_mode;
     ngx_http_katalo_rotation_t      *rotation;  /* NULL: never checked */
 
-    /* the slot whose rejection made this worker look at the file */
+    unsigned                         changed:1; /* when it was read last */
+
+    /* the slot whose rejection made this worker look at the file; when */
     ngx_uint_t                       rejected;
+    ngx_msec_t                       rejected_look;
 
     ngx_http_katalo_usage_t         *usage;
     ngx_uint_t                       row;       /* of the name, in the zone */

@@ -274,6 +274,7 @@ ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx, ngx_uint_t status)
     id = ngx_http_katalo_usage_id(key, ctx->slot);
 
     if (status != NGX_HTTP_UNAUTHORIZED) {
+        key->rejected = 0;
 
         if (ngx_http_katalo_usage_rejected(key, ctx->slot, 0)) {
             ngx_log_error(NGX_LOG_NOTICE, log, 0,
@@ -290,10 +291,14 @@ ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx, ngx_uint_t status)
                       "revoked or rotated?", &key->name, id);
     }
 
-    /* each worker looks for a new key by itself, once */
+    /* each worker looks for a new key by itself, at most once a second */
 
-    if (key->rejected != ctx->slot + 1) {
+    if (key->rejected != ctx->slot + 1
+        || ngx_current_msec - key->rejected_look > 1000)
+    {
         key->rejected = ctx->slot + 1;
+        key->rejected_look = ngx_current_msec;
+
         ngx_http_katalo_rotation_check(key);
     }
 }

@@ -373,6 +373,9 @@ ngx_http_katalo_key_install(ngx_http_katalo_key_t *key,
 
     len = key->cell->secret.len;
 
+    key->changed = (len != from->secret.len
+                    || CRYPTO_memcmp(key->cell->data, from->data, len) != 0);
+
     ngx_memcpy(key->cell->data, from->data, from->secret.len);
     key->cell->secret.len = from->secret.len;
 

@@ -324,7 +324,6 @@ static void
 ngx_http_katalo_rotation_install(ngx_http_katalo_rotation_t *rotation)
 {
     u_char                        old[NGX_HTTP_KATALO_KEY_LEN];
-    ngx_int_t                     rc;
     ngx_str_t                     old_id;
     ngx_uint_t                    was_usable;
     ngx_http_katalo_key_t        *key;
@@ -338,9 +337,7 @@ ngx_http_katalo_rotation_install(ngx_http_katalo_rotation_t *rotation)
 
     was_usable = ngx_http_katalo_key_usable(key);
 
-    rc = ngx_http_katalo_key_read(rotation->vault, key, &error);
-
-    if (rc == NGX_ERROR) {
+    if (ngx_http_katalo_key_read(rotation->vault, key, &error) == NGX_ERROR) {
         ngx_http_katalo_rotation_failed(rotation, &error);
         return;
     }
@@ -354,7 +351,6 @@ ngx_http_katalo_rotation_install(ngx_http_katalo_rotation_t *rotation)
     }
 
     rotation->unreadable = 0;
-    key->rejected = 0;
 
     ngx_http_katalo_usage_publish(key);
 
@@ -422,12 +418,24 @@ ngx_http_katalo_rotation_log(ngx_http_katalo_key_t *key, ngx_str_t *old,
         return;
     }
 
+    if (old->len == 0) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "katalo: key \"%V\" id \"%V\" is usable",
+                      &key->name, &key->id);
+        return;
+    }
+
     if (old->len == key->id.len
         && ngx_memcmp(old->data, key->id.data, old->len) == 0)
     {
         if (!was_usable) {
             ngx_log_error(NGX_LOG_NOTICE, log, 0,
                           "katalo: key \"%V\" id \"%V\" is usable again",
+                          &key->name, old);
+
+        } else if (key->changed) {
+            ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                          "katalo: key \"%V\" id \"%V\" has a new secret",
                           &key->name, old);
         }
 
