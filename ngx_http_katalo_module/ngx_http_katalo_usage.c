@@ -13,6 +13,8 @@
 
 static ngx_uint_t ngx_http_katalo_usage_status(ngx_uint_t status);
 static ngx_uint_t ngx_http_katalo_usage_bucket(ngx_msec_t elapsed);
+static time_t *ngx_http_katalo_usage_tripwire_time(ngx_http_katalo_sh_t *sh,
+    ngx_str_t *id, time_t now);
 static void ngx_http_katalo_usage_sum(ngx_http_katalo_usage_t *usage,
     ngx_uint_t slot, ngx_http_katalo_id_row_t *row);
 
@@ -189,22 +191,59 @@ ngx_uint_t
 ngx_http_katalo_usage_tripwire(ngx_http_katalo_usage_t *usage,
     ngx_http_katalo_key_t *held, ngx_str_t *id)
 {
-    ngx_uint_t          n;
-    ngx_atomic_t       *logged;
-    ngx_atomic_uint_t   old, now;
+    time_t       *logged, now;
+    ngx_uint_t    rc;
 
-    if (held) {
-        logged = &usage->sh->keys[held->row].exposed;
-
-    } else {
-        n = ngx_crc32_long(id->data, id->len) % NGX_HTTP_KATALO_TRIPWIRES;
-        logged = &usage->sh->tripwires[n];
-    }
-
-    old = *logged;
+    rc = 0;
     now = ngx_time();
 
-    return now - old >= 60 && ngx_atomic_cmp_set(logged, old, now);
+    ngx_shmtx_lock(&usage->shpool->mutex);
+
+    logged = held ? &usage->sh->keys[held->row].exposed
+                  : ngx_http_katalo_usage_tripwire_time(usage->sh, id, now);
+
+    if (logged && now - *logged >= 60) {
+        *logged = now;
+        rc = 1;
+    }
+
+    ngx_shmtx_unlock(&usage->shpool->mutex);
+
+    return rc;
+}
+
+
+/* NULL: no line may be logged of yet another id */
+
+static time_t *
+ngx_http_katalo_usage_tripwire_time(ngx_http_katalo_sh_t *sh, ngx_str_t *id,
+    time_t now)
+{
+    uint32_t                        hash;
+    ngx_uint_t                      i;
+    ngx_http_katalo_sh_tripwire_t  *tripwire, *unused;
+
+    hash = ngx_crc32_long(id->data, id->len);
+    unused = NULL;
+
+    for (i = 0; i < NGX_HTTP_KATALO_TRIPWIRES; i++) {
+        tripwire = &sh->tripwires[i];
+
+        if (now - tripwire->logged >= 60) {
+            unused = tripwire;
+
+        } else if (tripwire->hash == hash) {
+            return &tripwire->logged;
+        }
+    }
+
+    if (unused == NULL) {
+        return NULL;
+    }
+
+    unused->hash = hash;
+
+    return &unused->logged;
 }
 
 

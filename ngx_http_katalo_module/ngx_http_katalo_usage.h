@@ -68,7 +68,7 @@ typedef struct {
     ngx_http_katalo_file_id_t     failed_file;
     ngx_err_t                     failed_err;
     ngx_atomic_t                  rejected; /* slot + 1 */
-    ngx_atomic_t                  exposed;  /* when a line was logged of it */
+    time_t                        exposed;  /* when a line was logged of it */
     uint64_t                      rotations;
     uint64_t                      read_failures;
 } ngx_http_katalo_sh_key_t;
@@ -88,9 +88,14 @@ typedef struct {
 } ngx_http_katalo_sh_operation_t;
 
 
-/* times at which a line was logged of a client key; ids may share one */
+/* ids of client keys that a line was logged of within a minute */
 
 #define NGX_HTTP_KATALO_TRIPWIRES  256
+
+typedef struct {
+    uint32_t                      hash;
+    time_t                        logged;
+} ngx_http_katalo_sh_tripwire_t;
 
 
 /* the last row and the last slot take what finds no other */
@@ -109,7 +114,7 @@ typedef struct {
     ngx_http_katalo_sh_operation_t
                                   operations[NGX_HTTP_KATALO_CUSTOM];
 
-    ngx_atomic_t                  tripwires[NGX_HTTP_KATALO_TRIPWIRES];
+    ngx_http_katalo_sh_tripwire_t tripwires[NGX_HTTP_KATALO_TRIPWIRES];
 
     /* of a place in ngx_processes[], plus one */
     uint16_t                      process_stripe[NGX_MAX_PROCESSES];
