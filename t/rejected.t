@@ -109,7 +109,7 @@ is(ask('/katalo/x-reset'), 502, 'a reset connection');
 ok(production()->{rejected}, 'tells nothing about the key');
 
 $gateway->set_key(production => $key{three});
-ok(wait_until(sub { ask() == 200 }), 'a key that comes later is found by asking');
+ok(wait_until(sub { ask() == 200 }), 'a key that comes later is found');
 ok($gateway->wait_for_log(qr/\[notice\].*"production" id "three" is accepted/),
    'and accepted');
 
