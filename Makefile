@@ -17,7 +17,8 @@ STATIC_FLAGS ?= --with-debug --with-threads --with-http_ssl_module \
 
 BUILD_PACKAGES = nginx nginx-dev make gcc libc6-dev
 DEMO_PACKAGES  = perl libio-socket-ssl-perl python3 curl ca-certificates
-TEST_PACKAGES  = openssl $(CLIENT_PACKAGES)
+# gcore, for the dumps that the secret scan looks through
+TEST_PACKAGES  = openssl gdb $(CLIENT_PACKAGES)
 # backends, whose own headers must never be taken for a browser's
 CLIENT_PACKAGES = wget nodejs python3-requests python3-httpx python3-aiohttp \
 	libwww-perl default-jdk-headless golang-go

@@ -1,0 +1,176 @@
+#!/usr/bin/perl
+
+# What is known of an id after its key was replaced, and for how long.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+use Time::HiRes qw(sleep);
+
+use Katalo::Test qw(:all);
+use Katalo::Upstream;
+
+my $up = Katalo::Upstream->new;
+
+
+sub gateway {
+    my ($key, $http) = @_;
+
+    return Katalo::Test->new(
+        upstream => $up, workers => 2, keys => { production => $key },
+        http => <<"EOC")->start;
+    katalo_key production file:%KEY:production% check=100ms;
+    $http
+    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
+    proxy_ssl_trusted_certificate %CA%;
+    server {
+        listen 127.0.0.1:%PORT%;
+        location /katalo/ {
+            katalo_bearer production;
+            proxy_pass https://app.katalo.ai/api/v1/;
+        }
+        location = /status { katalo_status json; }
+    }
+EOC
+}
+
+
+sub ask {
+    my ($gateway, $times, $path) = @_;
+
+    for (1 .. $times // 1) {
+        $gateway->request('GET', $path // '/katalo/usage/summary')->status
+            == 200 or return 0;
+    }
+
+    return 1;
+}
+
+
+sub rotate {
+    my ($gateway, $id, $key) = @_;
+
+    $gateway->mark_log;
+    $gateway->set_key(production => $key // new_key($id));
+
+    return $gateway->wait_for_log(qr/(to "\Q$id\E"\n).*\1/s, 10)
+           // die "no rotation to $id\n";
+}
+
+
+sub ids {
+    my ($gateway) = @_;
+    my ($key) = @{ $gateway->status->{keys} };
+
+    return { map { $_->{key_id} => $_ } @{ $key->{ids} } };
+}
+
+
+{
+    my $one = new_key('one');
+    my $gateway = gateway($one, '');
+
+    ask($gateway, 3);
+    my $before = ids($gateway)->{one};
+    is($before->{state}, 'current', 'the first id is current');
+    like($before->{last_used}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/,
+         'it was used');
+
+    # its last request is under way while the key is replaced
+
+    my $slow = $gateway->connection;
+    $slow->write("GET /katalo/usage/summary?x-slow=2500 HTTP/1.1\r\n"
+                 . "Host: a\r\n\r\n");
+    $up->received(4);
+    rotate($gateway, 'two');
+
+    ok(wait_until(sub { substr(ids($gateway)->{one}{last_used}, 0, 19)
+                        ne gmtime_now() }), 'a second passes');
+    ask($gateway, 2);
+
+    my $ids = ids($gateway);
+    is($ids->{one}{state}, 'previous', 'the replaced id is a previous one');
+    is($ids->{two}{state}, 'current', 'the new one is current');
+    is($ids->{one}{requests}{total}, 4, 'the old one has its requests');
+    is($ids->{two}{requests}{total}, 2, 'and the new one its own');
+    cmp_ok($ids->{one}{last_used}, 'lt', $ids->{two}{last_used},
+           'its last use was before that of the new one');
+    is($slow->read_response('GET')->status, 200,
+       'the request under way has its answer');
+    is(ids($gateway)->{one}{responses}{200}, 4, 'counted under the old id');
+    is(ids($gateway)->{two}{responses}{200}, 2, 'not under the new one');
+
+    rotate($gateway, 'one', $one);
+    ask($gateway);
+    is(ids($gateway)->{one}{requests}{total}, 5,
+       'an id that returns goes on with its counts');
+    is(ids($gateway)->{one}{state}, 'current', 'as the current one');
+    is(ids($gateway)->{two}{state}, 'previous', 'the other is previous');
+    is($gateway->status->{keys}[0]{rotations}, 2, 'two rotations');
+
+    $gateway->reload(gone => 1);
+    is(ids($gateway)->{two}{requests}{total}, 2,
+       'a reload keeps what is known of previous ids');
+}
+
+{
+    # a small zone has no room for all ids that there were
+
+    my $gateway = gateway(new_key('id0'), 'katalo_zone 32k;');
+    my $total = 0;
+
+    ask($gateway, 1);
+
+    my $slow = $gateway->connection(timeout => 60);
+    $slow->write("GET /katalo/usage/summary?x-slow=9000 HTTP/1.1\r\n"
+                 . "Host: a\r\n\r\n");
+    $up->received($up->received + 1);
+
+    my @lost;
+    my $n = 0;
+    my $room;
+
+    while (++$n <= 16 && @lost < 3) {
+        my $before = ids($gateway);
+        rotate($gateway, "id$n");
+        ask($gateway, $n);
+
+        my $now = ids($gateway);
+        my @gone = grep { !$now->{$_} } keys %$before;
+        push @lost, @gone;
+        $room //= keys %$before if @gone;
+
+        is($now->{"id$n"}{state}, 'current', "id$n is current");
+        is($now->{"id$n"}{requests}{total}, $n, 'all its requests counted');
+        is($now->{id0}{requests}{total}, 2, 'one in use keeps its slot');
+        is($now->{'id' . ($n - 1)}{requests}{total}, $n == 1 ? 2 : $n - 1,
+           'the previous id keeps its counts');
+        sleep 1.1 if $n <= 3;      # times are in seconds
+    }
+
+    diag("room for $room ids");
+    is_deeply([@lost[0 .. 1]], ['id1', 'id2'],
+              'the longest unused previous id goes first');
+    unlike($gateway->read_file('logs/error.log'), qr/katalo_zone.*is full/,
+           'there was a slot for every id');
+    is($slow->read_response('GET')->status, 200, 'the slow request ends');
+    is(ids($gateway)->{id0}{responses}{200}, 2, 'counted under its id');
+
+    rotate($gateway, 'idx');
+    ok(!ids($gateway)->{id0} || !ids($gateway)->{id3},
+       'which may go now');
+}
+
+
+sub gmtime_now {
+    my @t = gmtime;
+
+    return sprintf '%04d-%02d-%02dT%02d:%02d:%02d', $t[5] + 1900, $t[4] + 1,
+                   @t[3, 2, 1, 0];
+}
+
+done_testing();

@@ -1,0 +1,191 @@
+#!/usr/bin/perl
+
+# Where a key is in the memory of nginx's processes, and where it is not.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::More;
+
+use Katalo::Test qw(:all);
+use Katalo::Test::Memory qw(mappings holders);
+use Katalo::Test::Process qw(children slurp);
+use Katalo::Upstream;
+
+plan skip_all => 'needs root, to read the memory of other processes'
+    if $> != 0;
+
+my ($one, $two, $three, $env) = map { new_key($_) } qw(one two three env);
+my $up = Katalo::Upstream->new;
+
+
+sub gateway {
+    my (%option) = @_;
+
+    return Katalo::Test->new(
+        upstream => $up, workers => 2, keys => { production => $one },
+        env => { KATALO_TEST_KEY => $env }, http => <<'EOC', %option);
+    katalo_key production file:%KEY:production% check=100ms;
+    katalo_key container env:KATALO_TEST_KEY;
+    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; keepalive 8; }
+    upstream two.katalo.ai {
+        server 127.0.0.1:%UPSTREAM_PORT% max_fails=0;
+        server 127.0.0.1:%PORT2% backup max_fails=0;
+    }
+    proxy_cache_path %PREFIX%/cache keys_zone=cache:1m;
+    proxy_ssl_trusted_certificate %CA%;
+    proxy_set_header Connection "";
+    server {
+        listen 127.0.0.1:%PORT%;
+        location /katalo/ {
+            katalo_bearer production;
+            proxy_pass https://app.katalo.ai/api/v1/;
+        }
+        location /retry/ {
+            katalo_bearer production;
+            proxy_pass https://two.katalo.ai/api/v1/;
+        }
+        location /container/ {
+            katalo_bearer container;
+            proxy_pass https://app.katalo.ai/api/v1/;
+        }
+        location = /status { katalo_status json; }
+    }
+EOC
+}
+
+
+# the mappings that are left out of core dumps, with what is around them
+sub vaults {
+    my ($pid) = @_;
+    my @mappings = mappings($pid);
+
+    return map { [@mappings[$_ - 1 .. $_ + 1]] }
+               grep { $mappings[$_]{flags}{dd} && $mappings[$_]{perms} =~ /^r/
+                      && $mappings[$_]{name} !~ /^\[/ } 0 .. $#mappings;
+}
+
+
+# the keys that a process has outside of its vault
+sub astray {
+    my ($pid, %key) = @_;
+
+    return join ' ', grep {
+        grep { !$_->{flags}{dd} } holders($pid, $key{$_})
+    } sort keys %key;
+}
+
+
+# both workers serve requests with both keys
+sub ask {
+    my ($gateway) = @_;
+
+    for my $path (qw(/katalo/usage/summary /container/usage/summary)) {
+        $gateway->request('GET', $path)->status == 200 or return 0
+            for 1 .. 12;
+    }
+
+    return 1;
+}
+
+
+my %all = (one => $one, two => $two, three => $three, env => $env);
+my $gateway = gateway()->start;
+my $master = $gateway->master_pid;
+
+ok(ask($gateway), 'both keys are used');
+
+for my $pid ($gateway->worker_pids) {
+    my @vaults = vaults($pid);
+
+    is(scalar @vaults, 1, 'a worker has one vault');
+    my ($before, $vault, $after) = @{ $vaults[0] };
+    ok($vault->{flags}{lo}, 'locked in memory');
+    is($vault->{perms}, 'rw-p', 'its own');
+    is("$before->{perms} $after->{perms}", '---p ---p', 'between guard pages');
+    is($vault->{end} - $vault->{start}, 4096, 'of one page');
+
+    is(scalar(grep { $_->{start} == $vault->{start} } holders($pid, $_)), 1,
+       'a key is in it') for $one, $env;
+    is(astray($pid, %all), '', 'and nowhere else');
+
+    lacks_secrets(slurp("/proc/$pid/environ") . slurp("/proc/$pid/cmdline"),
+                  'nor in what ps shows of the worker');
+}
+
+is(scalar vaults($master), 1, 'the master has one vault');
+ok((vaults($master))[0][1]{flags}{lo}, 'locked, too');
+is(astray($master, %all), 'env', 'what it was started with is in its memory');
+lacks_secrets(slurp("/proc/$master/environ") . slurp("/proc/$master/cmdline"),
+              'but not in what ps shows of it');
+
+for my $pid (grep { my $pid = $_; !grep { $_ == $pid } $gateway->worker_pids }
+                  children($master))
+{
+    is(scalar(map { holders($pid, $_) } $one, $env), 0,
+       'a cache process has no key');
+}
+
+# a connection is closed for another peer, which is not there
+
+for (1 .. 12) {
+    $gateway->request('GET', '/retry/x-close')->status == 502 or die;
+}
+
+is(astray($_, %all), '', 'a retry leaves no key behind')
+    for $gateway->worker_pids;
+
+# replaced: only the master has the first one, as it read it
+
+$gateway->mark_log;
+$gateway->set_key(production => $two);
+$gateway->wait_for_log(qr/("one" to "two").*\1/s);
+ask($gateway);
+
+for my $pid ($gateway->worker_pids) {
+    is(scalar holders($pid, $one), 0, 'a replaced key is gone from a worker');
+    is(scalar holders($pid, $two), 1, 'which has the new one');
+}
+
+ok($gateway->reload(gone => 1), 'a reload');
+ask($gateway);
+
+for my $pid ($master, $gateway->worker_pids) {
+    is(scalar vaults($pid), 1, 'the old vault is gone');
+    is(scalar holders($pid, $one), 0, 'and the first key');
+    is(scalar holders($pid, $two), 1, 'the second is in the new one');
+}
+
+my $http = $gateway->{http};
+ok(!$gateway->reload(http => "$http nonsense;"), 'a reload that is refused');
+is(scalar vaults($master), 1, 'leaves no vault behind');
+
+$gateway->mark_log;
+$gateway->set_key(production => '');
+ok($gateway->wait_for_log(qr/("two" is revoked).*\1/s), 'a revocation');
+is(scalar(map { holders($_, $two) } $gateway->worker_pids), 0,
+   'takes the key out of the workers');
+$gateway->stop;
+
+# where memory may not be locked
+
+system("prlimit --pid $$ --memlock=0:0") == 0 or die "prlimit: $?\n";
+
+$gateway = gateway(user => 'nobody nogroup')->start;
+ok(ask($gateway), 'keys are used where memory may not be locked');
+is(() = $gateway->error_log =~ /\[notice\].*katalo: mlock.*RLIMIT_MEMLOCK/g, 1,
+   'with one notice');
+
+for my $pid ($gateway->worker_pids) {
+    my ($vault) = map { $_->[1] } vaults($pid);
+    ok(!$vault->{flags}{lo}, 'nothing is locked');
+    is(astray($pid, %all), '', 'the keys are in the vault only');
+}
+
+lacks_secrets($gateway->read_file('logs/error.log'),
+              'no secret is in the error log');
+
+done_testing();
