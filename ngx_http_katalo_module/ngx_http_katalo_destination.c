@@ -13,6 +13,15 @@ static ngx_uint_t ngx_http_katalo_destination_allowed(
     ngx_http_katalo_key_t *key, ngx_str_t *host);
 
 
+/*
+ * "https" and variables in "proxy_pass" have a context.  The object around it
+ * tells nothing: newer nginx makes one for each location, proxied or not.
+ */
+
+#define ngx_http_katalo_destination_tls(ucf)                                  \
+    ((ucf)->ssl && (ucf)->ssl->ctx)
+
+
 void
 ngx_http_katalo_destination_mark(ngx_http_katalo_loc_conf_t *conf)
 {
@@ -20,7 +29,7 @@ ngx_http_katalo_destination_mark(ngx_http_katalo_loc_conf_t *conf)
 
     ucf = ngx_http_katalo_proxy_upstream(conf);
 
-    if (ucf->upstream == NULL && ucf->ssl == NULL) {
+    if (ucf->upstream == NULL && !ngx_http_katalo_destination_tls(ucf)) {
         return;
     }
 
@@ -38,9 +47,7 @@ ngx_http_katalo_destination_check(ngx_conf_t *cf,
 
     ucf = ngx_http_katalo_proxy_upstream(conf);
 
-    /* "https" and variables have an SSL context, "http" has an upstream */
-
-    if (ucf->upstream == NULL && ucf->ssl == NULL) {
+    if (ucf->upstream == NULL && !ngx_http_katalo_destination_tls(ucf)) {
 
         if (conf->own && !conf->container) {
             return ngx_http_katalo_conf_error(cf, &conf->conf_file,
@@ -56,7 +63,7 @@ ngx_http_katalo_destination_check(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
-    if (conf->upstream_tls && ucf->ssl == NULL) {
+    if (conf->upstream_tls && !ngx_http_katalo_destination_tls(ucf)) {
         return ngx_http_katalo_conf_error(cf, &conf->conf_file,
                    conf->conf_line,
                    "\"katalo_bearer\" would send the key over plain HTTP, use "
