@@ -6,25 +6,22 @@
 
 /*
  * Each worker looks at the file of each key by itself.  A key is installed,
- * or dropped, only when its file has come to rest: one that was written just
- * now is looked at once more, a moment later, so that a file written in place
- * is not taken half-written.
- *
- * What the master read may have been replaced, or revoked, when it starts a
- * worker, so the worker looks before it serves, and waits for a file that is
- * being written.
+ * or dropped, only when its file has come to rest, so that one written in
+ * place is not taken half-written.  What the master read may have been
+ * replaced when it starts a worker, so that looks, and waits, before it serves.
  */
 
 
 #include "ngx_http_katalo.h"
 
 
-/* milliseconds; in place: a file that is written over, and not emptied */
-#define NGX_HTTP_KATALO_ROTATION_REST      200
+/*
+ * Milliseconds: for a file that took the place of another, or was emptied; for
+ * one that is written over in place; and for one that goes on changing.
+ */
+#define NGX_HTTP_KATALO_ROTATION_REST      100
 #define NGX_HTTP_KATALO_ROTATION_IN_PLACE  1000
-
-/* for how long a worker waits for a file at its start */
-#define NGX_HTTP_KATALO_ROTATION_WAIT      2000
+#define NGX_HTTP_KATALO_ROTATION_LIMIT     1500
 
 
 struct ngx_http_katalo_rotation_s {
@@ -37,6 +34,7 @@ struct ngx_http_katalo_rotation_s {
     ngx_err_t                       known_err;
     ngx_http_katalo_file_id_t       seen;
     ngx_msec_t                      seen_since;
+    ngx_msec_t                      moving_since;
 
     /* the last error, until the key is read again */
     ngx_http_katalo_key_error_t     error;
@@ -110,7 +108,6 @@ ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
     ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_key_t *key,
     ngx_msec_t *next)
 {
-    ngx_msec_t                   end;
     ngx_http_katalo_rotation_t  *rotation;
 
     rotation = ngx_pcalloc(cycle->pool, sizeof(ngx_http_katalo_rotation_t));
@@ -131,22 +128,18 @@ ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
 
     ngx_http_katalo_rotation_readable(rotation);
 
-    end = ngx_current_msec + NGX_HTTP_KATALO_ROTATION_WAIT;
+    *next = ngx_http_katalo_rotation_look(rotation);
 
-    for ( ;; ) {
-        *next = ngx_http_katalo_rotation_look(rotation);
-
-        if (!rotation->moving || ngx_current_msec > end) {
-            break;
-        }
-
+    while (rotation->moving) {
         ngx_msleep(*next);
         ngx_time_update();
+
+        *next = ngx_http_katalo_rotation_look(rotation);
     }
 
     /* a key that was replaced or revoked since does not come back */
 
-    if ((rotation->failed || rotation->moving)
+    if (rotation->failed
         && ngx_http_katalo_key_usable(key)
         && !ngx_http_katalo_usage_current(key))
     {
@@ -225,9 +218,8 @@ ngx_http_katalo_rotation_look(ngx_http_katalo_rotation_t *rotation)
 
     key = rotation->key;
 
-    rotation->moving = 0;
-
     if (ngx_file_info(key->path.data, &fi) == NGX_FILE_ERROR) {
+        rotation->moving = 0;
         ngx_http_katalo_rotation_missing(rotation, ngx_errno);
         return key->check;
     }
@@ -237,16 +229,17 @@ ngx_http_katalo_rotation_look(ngx_http_katalo_rotation_t *rotation)
     if (ngx_http_katalo_rotation_same(&id, &rotation->known)
         && rotation->known_err == 0)
     {
+        rotation->moving = 0;
         return key->check;
     }
 
     rest = ngx_http_katalo_rotation_rest(rotation, &fi, &id);
 
     if (rest) {
-        rotation->moving = 1;
         return rest;
     }
 
+    rotation->moving = 0;
     rotation->known = id;
     rotation->known_err = 0;
 
@@ -266,8 +259,13 @@ ngx_http_katalo_rotation_rest(ngx_http_katalo_rotation_t *rotation,
     ngx_file_info_t *fi, ngx_http_katalo_file_id_t *id)
 {
     int64_t      age;
-    ngx_msec_t   rest, seen;
+    ngx_msec_t   rest, seen, moving;
     ngx_time_t  *tp;
+
+    if (!rotation->moving) {
+        rotation->moving = 1;
+        rotation->moving_since = ngx_current_msec;
+    }
 
     if (!ngx_http_katalo_rotation_same(id, &rotation->seen)) {
         rotation->seen = *id;
@@ -290,11 +288,17 @@ ngx_http_katalo_rotation_rest(ngx_http_katalo_rotation_t *rotation,
 
     seen = ngx_current_msec - rotation->seen_since;
 
-    if (age > (int64_t) rest || seen > rest) {
+    moving = ngx_current_msec - rotation->moving_since;
+
+    if (age > (int64_t) rest || seen > rest
+        || moving > NGX_HTTP_KATALO_ROTATION_LIMIT)
+    {
         return 0;
     }
 
-    return rest + 1 - ngx_max(seen, (ngx_msec_t) ngx_max(age, 0));
+    rest -= ngx_max(seen, (ngx_msec_t) ngx_max(age, 0));
+
+    return ngx_min(rest, NGX_HTTP_KATALO_ROTATION_LIMIT - moving) + 1;
 }
 
 
