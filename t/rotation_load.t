@@ -1,0 +1,153 @@
+#!/usr/bin/perl
+
+# 300 rotations under load: every request has one whole key, and none that
+# was replaced more than the check interval and two seconds before.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use POSIX ();
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+use Katalo::Test qw(:all);
+use Katalo::Upstream qw(expects_auth);
+
+use constant { ROTATIONS => 300, EVERY => 0.15, INTERVAL => 0.05, CLIENTS => 3 };
+
+my @keys = map { new_key("id$_") } 0 .. ROTATIONS;
+my $up = Katalo::Upstream->new;
+
+my $gateway = Katalo::Test->new(
+    upstream => $up, workers => 2, keys => { production => $keys[0] },
+    http => <<'EOC')->start;
+    access_log off;
+    katalo_zone 64k;
+    katalo_key production file:%KEY:production% check=50ms;
+    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; keepalive 16; }
+    proxy_ssl_trusted_certificate %CA%;
+    proxy_set_header Connection "";
+    server {
+        listen 127.0.0.1:%PORT%;
+        keepalive_requests 50;
+        location /katalo/ {
+            katalo_bearer production;
+            proxy_pass https://app.katalo.ai/api/v1/;
+        }
+        location = /status { katalo_status json; }
+    }
+EOC
+
+
+# Asks over kept connections until it is told to stop; its exit code is
+# whether every answer was 200.  Another connection from time to time, so that
+# both workers have work.
+sub client {
+    my $pid = fork // die "fork: $!\n";
+    return $pid if $pid;
+
+    my ($stopped, $failed, $client) = (0, 0);
+    $SIG{TERM} = sub { $stopped = 1 };
+
+    until ($stopped) {
+        $client = $gateway->connection;
+
+        for (1 .. 50) {
+            my $path = '/katalo/usage/summary'
+                       . (rand() < 0.01 ? '?x-slow=700' : '');
+            my $answer = $client->request('GET', $path);
+            $failed = 1 if $answer->status != 200 && !$stopped;
+            last if $stopped || $answer->status != 200;
+            sleep 0.005;
+        }
+
+        $client->close;
+    }
+
+    POSIX::_exit($failed);
+}
+
+
+# an id and what is counted of it, for those that the status has now
+sub counted {
+    my ($key) = @{ $gateway->status->{keys} };
+
+    return map { $_->{key_id} => $_->{requests}{total} } @{ $key->{ids} };
+}
+
+
+my @clients = map { client() } 1 .. CLIENTS;
+my (@published, %counted);
+
+push @published, time;
+
+for my $n (1 .. ROTATIONS) {
+    my $next = $published[0] + $n * EVERY;
+
+    sleep $next - time if $next > time;
+    $gateway->set_key(production => $keys[$n]);
+    push @published, time;
+
+    my %now = counted();
+    $counted{$_} = $now{$_} for keys %now;
+}
+
+# the last one comes to rest, and what is under way ends
+
+ok(wait_until(sub { ($gateway->status->{keys}[0]{ids}[0]{key_id} // '')
+                    eq 'id' . ROTATIONS }), 'the last key is installed');
+sleep 1;
+kill 'TERM', @clients;
+is(scalar(grep { waitpid($_, 0); $? } @clients), 0,
+   'every request of every client was answered with 200');
+wait_until(sub { $gateway->status->{keys}[0]{in_flight} == 0 });
+
+my %last = counted();
+$counted{$_} = $last{$_} for keys %last;
+
+my %number = map { expects_auth($keys[$_]) => $_ } 0 .. ROTATIONS;
+my ($requests, $wrong, $early, $oldest, $broken, %sent) = (0) x 5;
+
+for my $record ($up->received) {
+    my @auth = $up->auth($record);
+    my $n = @auth == 1 ? $number{$auth[0]} : undef;
+
+    $requests++;
+    $wrong++ if !defined $n;
+    next if !defined $n;
+
+    $sent{"id$n"}++;
+    $early++ if $record->{time} < $published[$n] - 0.05;
+
+    next if $n == ROTATIONS;
+    my $age = $record->{time} - $published[$n + 1];
+    $oldest = $age if $age > $oldest;
+}
+
+cmp_ok($requests, '>', 5000, 'there was a load');
+is($wrong, 0, 'each request had exactly one key, and a whole one');
+is($early, 0, 'none that was not there yet');
+cmp_ok($oldest, '<', INTERVAL + 2, 'none that was replaced too long ago');
+cmp_ok(scalar keys %sent, '>', ROTATIONS / 3, 'many of the keys were used');
+diag(sprintf '%d requests, %d keys used, the oldest replaced %.2f s before',
+     $requests, scalar keys %sent, $oldest);
+
+is_deeply(\%last, { map { $_ => $sent{$_} // 0 } keys %last },
+          'the counts of what is left in the status are exact');
+is(scalar(grep { $counted{$_} > ($sent{$_} // 0) } keys %counted), 0,
+   'no id was ever counted more often than it was sent');
+is($last{'id' . ROTATIONS}, $sent{'id' . ROTATIONS}, 'nor the last less');
+
+my ($key) = @{ $gateway->status->{keys} };
+cmp_ok($key->{rotations}, '<=', ROTATIONS, 'no rotation is counted twice');
+cmp_ok($key->{rotations}, '>=', scalar(keys %sent) - 1,
+       'and none that was used is left out');
+is($key->{read_failures}, 0, 'a file was never read in a bad moment');
+unlike($gateway->error_log, qr/\[(?:warn|error|crit|alert|emerg)\]/,
+       'there is nothing to complain of');
+lacks_secrets($gateway->error_log, 'no secret is in the error log');
+
+done_testing();
