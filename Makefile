@@ -23,13 +23,14 @@ TEST_PACKAGES  = openssl gdb $(CLIENT_PACKAGES)
 CLIENT_PACKAGES = wget nodejs python3-requests python3-httpx python3-aiohttp \
 	libwww-perl default-jdk-headless golang-go
 CHECK_PACKAGES = clang cppcheck
+MATRIX_PACKAGES = debootstrap git
 
 MODULE  = ngx_http_katalo_module
 SO      = $(OBJS)/$(MODULE).so
 SOURCES = $(wildcard $(MODULE)/*)
 BUILT   = $(abspath $(OBJS))
 
-.PHONY: all deps deps-demo deps-check install static demo run test check \
+.PHONY: all deps deps-demo deps-check install static demo run test check test-matrix \
 	warnings cppcheck style clean help
 
 all: $(SO)
@@ -40,8 +41,8 @@ $(OBJS)/Makefile: config $(NGINX_DEV)/src/core/nginx.h
 	rm -rf $(OBJS)
 	mkdir -p $(OBJS)
 	cd $(NGINX_DEV) && bash -c '. ./conf_flags && \
-		./configure --with-cc=$(CC) --with-cc-opt="$(CC_OPT)" \
-		--with-ld-opt="$(LD_OPT)" "$${NGX_CONF_FLAGS[@]}" \
+		./configure "$${NGX_CONF_FLAGS[@]}" --with-cc=$(CC) \
+		--with-cc-opt="$(CC_OPT)" --with-ld-opt="$(LD_OPT)" \
 		--add-dynamic-module="$(CURDIR)" --builddir="$(BUILT)"' \
 		> $(BUILT)/configure.log || { tail $(BUILT)/configure.log; exit 1; }
 
@@ -92,6 +93,11 @@ test: deps
 		@$(MAKE) -s --no-print-directory all)
 	@prove -j$(JOBS) $(TESTS) < /dev/null
 
+# other versions of nginx, in chroots
+test-matrix:
+	@t/packages $(MATRIX_PACKAGES)
+	@t/matrix $(SUITES)
+
 check: style
 	@$(MAKE) --no-print-directory deps-check
 	@$(MAKE) --no-print-directory warnings CC=gcc OBJS=objs-gcc
@@ -126,6 +132,8 @@ help:
 	@echo "make run        the demo's gateway, until Ctrl-C"
 	@echo "make test       install what is missing, build, run the tests"
 	@echo "                (TESTS=t/harness.t chooses, JOBS=1 one at a time)"
+	@echo "make test-matrix  the tests with the nginx of other Debian releases"
+	@echo "                (SUITES=trixie chooses; root only)"
 	@echo "make check      style, warnings as errors, static analysis"
 	@echo "make static     a whole nginx with it: NGINX_SRC=<source tree>"
 	@echo "make deps       install what build, demo and tests need"

@@ -534,6 +534,8 @@ void ngx_http_katalo_tripwire(ngx_http_request_t *r,
  * ngx_http_katalo_usage.c: the only code that touches shared memory
  */
 
+char *ngx_http_katalo_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 ngx_int_t ngx_http_katalo_usage_add_zone(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf);
 

@@ -14,13 +14,12 @@ static char *ngx_http_katalo_strip(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_katalo_allow(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_katalo_zone(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static char *ngx_http_katalo_enum(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_katalo_flag(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_array_t *ngx_http_katalo_conf_args(ngx_conf_t *cf);
+static ngx_uint_t ngx_http_katalo_conf_strippable(ngx_str_t *name);
 
 
 static ngx_conf_enum_t  ngx_http_katalo_preflight[] = {
@@ -127,7 +126,7 @@ ngx_command_t  ngx_http_katalo_commands[] = {
 
     { ngx_string("katalo_zone"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_http_katalo_zone,
+      ngx_http_katalo_conf_zone,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -230,9 +229,44 @@ ngx_http_katalo_strip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                "\"off\" alone", &name[i]);
             return NGX_CONF_ERROR;
         }
+
+        if (!ngx_http_katalo_conf_strippable(&name[i])) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"katalo_strip\" cannot take away \"%V\", a "
+                               "request cannot be sent without it: remove it "
+                               "from the list", &name[i]);
+            return NGX_CONF_ERROR;
+        }
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* RFC 9112, 3.2 and 6: without these, a body would be another request */
+
+static ngx_uint_t
+ngx_http_katalo_conf_strippable(ngx_str_t *name)
+{
+    ngx_str_t  *needed;
+
+    static ngx_str_t  headers[] = {
+        ngx_string("Host"),
+        ngx_string("Content-Length"),
+        ngx_string("Transfer-Encoding"),
+        ngx_null_string
+    };
+
+    for (needed = headers; needed->len; needed++) {
+
+        if (needed->len == name->len
+            && ngx_strncasecmp(needed->data, name->data, name->len) == 0)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
@@ -256,48 +290,6 @@ ngx_http_katalo_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (klcf->allow_names == NULL) {
         return NGX_CONF_ERROR;
     }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_katalo_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_katalo_main_conf_t *kmcf = conf;
-
-    ssize_t     size;
-    ngx_str_t  *value;
-
-    if (kmcf->zone_size) {
-        return "is duplicate";
-    }
-
-    if (ngx_http_katalo_conf_literal_key(cf)) {
-        return NGX_CONF_ERROR;
-    }
-
-    value = cf->args->elts;
-
-    size = ngx_parse_size(&value[1]);
-
-    if (size == NGX_ERROR || size == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid size \"%V\" in \"katalo_zone\", use a "
-                           "size such as \"1m\"", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (size < (ssize_t) (8 * ngx_pagesize)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"katalo_zone\" \"%V\" is too small, use at least "
-                           "%uzk", &value[1], 8 * ngx_pagesize / 1024);
-        return NGX_CONF_ERROR;
-    }
-
-    kmcf->zone_size = size;
-    kmcf->zone_file = cf->conf_file->file.name;
-    kmcf->zone_line = cf->conf_file->line;
 
     return NGX_CONF_OK;
 }

@@ -19,6 +19,48 @@ static ngx_http_katalo_sh_operation_t *ngx_http_katalo_usage_column(
     ngx_http_katalo_sh_t *sh, ngx_str_t *name);
 
 
+char *
+ngx_http_katalo_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_katalo_main_conf_t *kmcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (kmcf->zone_size) {
+        return "is duplicate";
+    }
+
+    if (ngx_http_katalo_conf_literal_key(cf)) {
+        return NGX_CONF_ERROR;
+    }
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR || size == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid size \"%V\" in \"katalo_zone\", use a "
+                           "size such as \"1m\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (size < (ssize_t) (8 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"katalo_zone\" \"%V\" is too small, use at least "
+                           "%uzk", &value[1], 8 * ngx_pagesize / 1024);
+        return NGX_CONF_ERROR;
+    }
+
+    kmcf->zone_size = size;
+    kmcf->zone_file = cf->conf_file->file.name;
+    kmcf->zone_line = cf->conf_file->line;
+
+    return NGX_CONF_OK;
+}
+
+
 ngx_int_t
 ngx_http_katalo_usage_add_zone(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf)

@@ -49,6 +49,9 @@ values_of(location => 'katalo_allow',
 values_of(location => 'katalo_strip', ['off', 'Cookie X-Api-Key', 'cookie'],
           ['off Cookie', '"X Y"', 'X:', '""', '"X\tY"', 'X(Y)'],
           qr/invalid header name ".*" in "katalo_strip", use header names/);
+values_of(location => 'katalo_strip', [],
+          ['Host', 'content-length', 'Cookie Transfer-Encoding'],
+          qr/"katalo_strip" cannot take away ".*", a request cannot be sent/);
 values_of(http => 'katalo_zone', ['256k', '1m', '40960'],
           ['0', 'x', '-1m', '1mm', '""'],
           qr/invalid size ".*" in "katalo_zone", use a size such as "1m"/);
