@@ -209,6 +209,7 @@ typedef struct {
     ngx_array_t                     *headers;   /* as the user set them */
     ngx_http_katalo_proxy_value_t    settings[NGX_HTTP_KATALO_PROXY_SETTINGS];
     unsigned                         changed:1; /* children inherit changes */
+    unsigned                         borrows:1; /* TLS context from around */
 } ngx_http_katalo_proxy_t;
 
 
@@ -420,9 +421,24 @@ char *ngx_http_katalo_proxy_merge(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *prev,
     ngx_http_katalo_loc_conf_t *conf);
 
+/* after all has been merged: what could not be written before */
+char *ngx_http_katalo_proxy_finish(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *conf);
+
+/* may the upstream be TLS?  With variables it may turn out not to be */
+ngx_uint_t ngx_http_katalo_proxy_tls(ngx_http_katalo_loc_conf_t *conf);
+
 /* what is public of the location's configuration of the proxy module */
 ngx_http_upstream_conf_t *ngx_http_katalo_proxy_upstream(
     ngx_http_katalo_loc_conf_t *conf);
+
+
+/* ngx_http_katalo_headers.c: the headers of a request to the upstream */
+
+/* the list is written as "proxy_set_header" would have made it */
+char *ngx_http_katalo_headers_merge(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *conf,
+    ngx_array_t **list);
 
 
 /* ngx_http_katalo_destination.c: where a key may go */

@@ -13,15 +13,6 @@ static ngx_uint_t ngx_http_katalo_destination_allowed(
     ngx_http_katalo_key_t *key, ngx_str_t *host);
 
 
-/*
- * "https" and variables in "proxy_pass" have a context.  The object around it
- * tells nothing: newer nginx makes one for each location, proxied or not.
- */
-
-#define ngx_http_katalo_destination_tls(ucf)                                  \
-    ((ucf)->ssl && (ucf)->ssl->ctx)
-
-
 void
 ngx_http_katalo_destination_mark(ngx_http_katalo_loc_conf_t *conf)
 {
@@ -29,7 +20,7 @@ ngx_http_katalo_destination_mark(ngx_http_katalo_loc_conf_t *conf)
 
     ucf = ngx_http_katalo_proxy_upstream(conf);
 
-    if (ucf->upstream == NULL && !ngx_http_katalo_destination_tls(ucf)) {
+    if (ucf->upstream == NULL && !ngx_http_katalo_proxy_tls(conf)) {
         return;
     }
 
@@ -47,7 +38,7 @@ ngx_http_katalo_destination_check(ngx_conf_t *cf,
 
     ucf = ngx_http_katalo_proxy_upstream(conf);
 
-    if (ucf->upstream == NULL && !ngx_http_katalo_destination_tls(ucf)) {
+    if (ucf->upstream == NULL && !ngx_http_katalo_proxy_tls(conf)) {
 
         if (conf->own && !conf->container) {
             return ngx_http_katalo_conf_error(cf, &conf->conf_file,
@@ -63,7 +54,7 @@ ngx_http_katalo_destination_check(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
-    if (conf->upstream_tls && !ngx_http_katalo_destination_tls(ucf)) {
+    if (conf->upstream_tls && !ngx_http_katalo_proxy_tls(conf)) {
         return ngx_http_katalo_conf_error(cf, &conf->conf_file,
                    conf->conf_line,
                    "\"katalo_bearer\" would send the key over plain HTTP, use "
@@ -105,7 +96,7 @@ ngx_http_katalo_destination_check_host(ngx_conf_t *cf,
     }
 
     if (ngx_http_katalo_destination_allowed(conf->key, host)) {
-        conf->destination_known = 1;
+        conf->destination_known = !conf->proxy.borrows;
         return NGX_CONF_OK;
     }
 

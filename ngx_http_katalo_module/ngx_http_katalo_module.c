@@ -131,7 +131,11 @@ ngx_http_katalo_postconfiguration(ngx_conf_t *cf)
     }
 
     for (i = 0; i < kmcf->locations.nelts; i++) {
-        if (ngx_http_katalo_destination_check(cf, klcf[i]) != NGX_CONF_OK) {
+        if (ngx_http_katalo_proxy_finish(cf, kmcf, klcf[i]) != NGX_CONF_OK
+            || (klcf[i]->enabled
+                && ngx_http_katalo_destination_check(cf, klcf[i])
+                   != NGX_CONF_OK))
+        {
             return NGX_ERROR;
         }
     }
@@ -268,13 +272,18 @@ ngx_http_katalo_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_ERROR;
     }
 
-    if (conf->enabled) {
+    /* an "if" with "katalo_bearer off" is looked at again, too */
+
+    if (conf->enabled || prev->enabled) {
         klcf = ngx_array_push(&kmcf->locations);
         if (klcf == NULL) {
             return NGX_CONF_ERROR;
         }
 
         *klcf = conf;
+    }
+
+    if (conf->enabled) {
 
         if (ngx_http_katalo_guard_init(cf, conf) != NGX_OK) {
             return NGX_CONF_ERROR;

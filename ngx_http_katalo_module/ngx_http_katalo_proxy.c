@@ -51,18 +51,16 @@ static void ngx_http_katalo_proxy_ca_bundle(ngx_http_katalo_main_conf_t *kmcf);
 static void ngx_http_katalo_proxy_read(ngx_http_katalo_loc_conf_t *prev,
     ngx_http_katalo_loc_conf_t *conf);
 static void ngx_http_katalo_proxy_merge_settings(
-    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *conf);
+    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *conf,
+    ngx_uint_t trust);
 static char *ngx_http_katalo_proxy_check_trust(ngx_conf_t *cf,
     ngx_http_katalo_loc_conf_t *conf);
-static char *ngx_http_katalo_proxy_merge_headers(ngx_conf_t *cf,
-    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *conf);
-static ngx_keyval_t *ngx_http_katalo_proxy_find_header(ngx_array_t *headers,
-    ngx_str_t *name);
 
 
-/* two of these settings are looked at again */
+/* three of these settings are looked at again */
 
 #define NGX_HTTP_KATALO_SSL_VERIFY       0
+#define NGX_HTTP_KATALO_SSL_DEPTH        2
 #define NGX_HTTP_KATALO_SSL_CERTIFICATE  3
 
 
@@ -97,11 +95,16 @@ static char  *ngx_http_katalo_proxy_ca_bundles[] = {
 
 
 static ngx_uint_t  ngx_http_katalo_proxy_headers_offset;
+static ngx_uint_t  ngx_http_katalo_proxy_crl_offset;
 static ngx_uint_t  ngx_http_katalo_proxy_upstream_offset;
 
 
 #define ngx_http_katalo_proxy_field(conf, offset, type)                       \
     ((type *) ((u_char *) (conf)->proxy.conf + (offset)))
+
+#define ngx_http_katalo_proxy_setting(conf, i, type)                          \
+    ngx_http_katalo_proxy_field(conf,                                         \
+                                ngx_http_katalo_proxy_settings[i].offset, type)
 
 
 ngx_int_t
@@ -118,14 +121,14 @@ ngx_http_katalo_proxy_init(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
     if (ngx_http_katalo_proxy_offset(cf, "proxy_set_header",
                                      ngx_conf_set_keyval_slot,
                                      &ngx_http_katalo_proxy_headers_offset)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_katalo_proxy_offset(cf, "proxy_connect_timeout",
-                                     ngx_conf_set_msec_slot, &offset)
-        != NGX_OK)
+        != NGX_OK
+        || ngx_http_katalo_proxy_offset(cf, "proxy_ssl_crl",
+                                        ngx_conf_set_str_slot,
+                                        &ngx_http_katalo_proxy_crl_offset)
+           != NGX_OK
+        || ngx_http_katalo_proxy_offset(cf, "proxy_connect_timeout",
+                                        ngx_conf_set_msec_slot, &offset)
+           != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -233,9 +236,17 @@ char *
 ngx_http_katalo_proxy_merge(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
     ngx_http_katalo_loc_conf_t *prev, ngx_http_katalo_loc_conf_t *conf)
 {
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
     conf->proxy.conf = ngx_http_conf_get_module_loc_conf(cf,
                                                        ngx_http_proxy_module);
     ngx_http_katalo_proxy_read(prev, conf);
+
+    /* "if" and "limit_except" without "proxy_pass" */
+
+    conf->proxy.borrows = (clcf->noname && clcf->handler == NULL);
 
     conf->proxy.changed = conf->enabled || prev->proxy.changed;
 
@@ -243,13 +254,17 @@ ngx_http_katalo_proxy_merge(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
         return NGX_CONF_OK;
     }
 
-    ngx_http_katalo_proxy_merge_settings(kmcf, conf);
+    ngx_http_katalo_proxy_merge_settings(kmcf, conf, !conf->proxy.borrows);
 
-    if (ngx_http_katalo_proxy_check_trust(cf, conf) != NGX_CONF_OK) {
+    if (clcf->handler
+        && ngx_http_katalo_proxy_check_trust(cf, conf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
-    return ngx_http_katalo_proxy_merge_headers(cf, kmcf, conf);
+    return ngx_http_katalo_headers_merge(cf, kmcf, conf,
+        ngx_http_katalo_proxy_field(conf, ngx_http_katalo_proxy_headers_offset,
+                                    ngx_array_t *));
 }
 
 
@@ -259,10 +274,9 @@ static void
 ngx_http_katalo_proxy_read(ngx_http_katalo_loc_conf_t *prev,
     ngx_http_katalo_loc_conf_t *conf)
 {
-    ngx_uint_t                        i, unset;
-    ngx_array_t                      *headers;
-    ngx_http_katalo_proxy_value_t    *value;
-    ngx_http_katalo_proxy_setting_t  *setting;
+    ngx_uint_t                      i, unset;
+    ngx_array_t                    *headers;
+    ngx_http_katalo_proxy_value_t  *value;
 
     headers = *ngx_http_katalo_proxy_field(conf,
                                           ngx_http_katalo_proxy_headers_offset,
@@ -272,60 +286,68 @@ ngx_http_katalo_proxy_read(ngx_http_katalo_loc_conf_t *prev,
                           ? prev->proxy.headers : headers;
 
     for (i = 0; i < NGX_HTTP_KATALO_PROXY_SETTINGS; i++) {
-        setting = &ngx_http_katalo_proxy_settings[i];
+        value = &conf->proxy.settings[i];
 
-        value = ngx_http_katalo_proxy_field(conf, setting->offset,
-                                            ngx_http_katalo_proxy_value_t);
-
-        if (setting->set == ngx_conf_set_str_slot) {
+        if (ngx_http_katalo_proxy_settings[i].set == ngx_conf_set_str_slot) {
+            value->str = *ngx_http_katalo_proxy_setting(conf, i, ngx_str_t);
             unset = (value->str.data == NULL);
-            conf->proxy.settings[i].str = value->str;
 
         } else {
+            value->flag = *ngx_http_katalo_proxy_setting(conf, i, ngx_flag_t);
             unset = (value->flag == NGX_CONF_UNSET);
-            conf->proxy.settings[i].flag = value->flag;
         }
 
         if (unset && prev) {
-            conf->proxy.settings[i] = prev->proxy.settings[i];
+            *value = prev->proxy.settings[i];
         }
     }
 }
 
 
+/*
+ * Settings of trust written here would give the location a TLS context of its
+ * own, which the proxy module makes only where "proxy_pass" is.
+ */
+
 static void
 ngx_http_katalo_proxy_merge_settings(ngx_http_katalo_main_conf_t *kmcf,
-    ngx_http_katalo_loc_conf_t *conf)
+    ngx_http_katalo_loc_conf_t *conf, ngx_uint_t trust)
 {
+    ngx_str_t                        *str;
+    ngx_flag_t                       *flag;
     ngx_uint_t                        i, with_key;
-    ngx_http_katalo_proxy_value_t    *value, *user;
+    ngx_http_katalo_proxy_value_t    *user;
     ngx_http_katalo_proxy_setting_t  *setting;
 
     for (i = 0; i < NGX_HTTP_KATALO_PROXY_SETTINGS; i++) {
         setting = &ngx_http_katalo_proxy_settings[i];
 
-        value = ngx_http_katalo_proxy_field(conf, setting->offset,
-                                            ngx_http_katalo_proxy_value_t);
+        if (setting->verify && !trust) {
+            continue;
+        }
+
         user = &conf->proxy.settings[i];
 
         with_key = conf->enabled && (conf->upstream_tls || !setting->verify);
 
         if (setting->set == ngx_conf_set_str_slot) {
+            str = ngx_http_katalo_proxy_setting(conf, i, ngx_str_t);
+
+            *str = with_key ? kmcf->ca_bundle : setting->without_key.str;
 
             if (user->str.data) {
-                value->str = user->str;
-
-            } else {
-                value->str = with_key ? kmcf->ca_bundle
-                                      : setting->without_key.str;
+                *str = user->str;
             }
 
-        } else if (user->flag != NGX_CONF_UNSET) {
-            value->flag = user->flag;
+            continue;
+        }
 
-        } else {
-            value->flag = with_key ? setting->with_key.flag
-                                   : setting->without_key.flag;
+        flag = ngx_http_katalo_proxy_setting(conf, i, ngx_flag_t);
+
+        *flag = with_key ? setting->with_key.flag : setting->without_key.flag;
+
+        if (user->flag != NGX_CONF_UNSET) {
+            *flag = user->flag;
         }
     }
 }
@@ -337,21 +359,16 @@ static char *
 ngx_http_katalo_proxy_check_trust(ngx_conf_t *cf,
     ngx_http_katalo_loc_conf_t *conf)
 {
-    ngx_str_t                 *certificate;
-    ngx_flag_t                *verify;
-    ngx_http_core_loc_conf_t  *clcf;
+    ngx_str_t   *certificate;
+    ngx_flag_t  *verify;
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    verify = ngx_http_katalo_proxy_setting(conf, NGX_HTTP_KATALO_SSL_VERIFY,
+                                           ngx_flag_t);
+    certificate = ngx_http_katalo_proxy_setting(conf,
+                                               NGX_HTTP_KATALO_SSL_CERTIFICATE,
+                                               ngx_str_t);
 
-    verify = ngx_http_katalo_proxy_field(conf,
-        ngx_http_katalo_proxy_settings[NGX_HTTP_KATALO_SSL_VERIFY].offset,
-        ngx_flag_t);
-
-    certificate = ngx_http_katalo_proxy_field(conf,
-        ngx_http_katalo_proxy_settings[NGX_HTTP_KATALO_SSL_CERTIFICATE].offset,
-        ngx_str_t);
-
-    if (conf->enabled && clcf->handler && *verify && certificate->len == 0) {
+    if (conf->enabled && *verify && certificate->len == 0) {
         return ngx_http_katalo_conf_error(cf, &conf->conf_file,
                    conf->conf_line,
                    "\"katalo_bearer\" finds no CA certificates of the system "
@@ -363,109 +380,70 @@ ngx_http_katalo_proxy_check_trust(ngx_conf_t *cf,
 }
 
 
-static char *
-ngx_http_katalo_proxy_merge_headers(ngx_conf_t *cf,
-    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *conf)
-{
-    ngx_str_t                 *name;
-    ngx_uint_t                 i;
-    ngx_array_t               *headers, *user;
-    ngx_keyval_t              *header;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    static ngx_str_t  authorization = ngx_string("Authorization");
-
-    user = conf->proxy.headers;
-
-    headers = ngx_array_create(cf->pool, 8, sizeof(ngx_keyval_t));
-    if (headers == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *ngx_http_katalo_proxy_field(conf, ngx_http_katalo_proxy_headers_offset,
-                                 ngx_array_t *) = headers;
-
-    if (user != NGX_CONF_UNSET_PTR && user->nelts) {
-        header = ngx_array_push_n(headers, user->nelts);
-        if (header == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_memcpy(header, user->elts, user->nelts * sizeof(ngx_keyval_t));
-    }
-
-    if (!conf->enabled) {
-        return NGX_CONF_OK;
-    }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    /* where nothing is sent, locations below may yet have other headers */
-
-    if ((clcf->handler || clcf->noname)
-        && ngx_http_katalo_proxy_find_header(headers, &authorization))
-    {
-        return ngx_http_katalo_conf_error(cf, &conf->conf_file,
-                   conf->conf_line,
-                   "\"katalo_bearer\" conflicts with \"proxy_set_header "
-                   "Authorization\" that applies here too, remove one of "
-                   "them");
-    }
-
-    header = ngx_array_push(headers);
-    if (header == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    header->key = authorization;
-    header->value = kmcf->bearer;
-
-    name = conf->strip->elts;
-
-    for (i = 0; i < conf->strip->nelts; i++) {
-
-        if (ngx_http_katalo_proxy_find_header(headers, &name[i])) {
-            continue;
-        }
-
-        header = ngx_array_push(headers);
-        if (header == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        header->key = name[i];
-        ngx_str_set(&header->value, "");
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static ngx_keyval_t *
-ngx_http_katalo_proxy_find_header(ngx_array_t *headers, ngx_str_t *name)
-{
-    ngx_uint_t     i;
-    ngx_keyval_t  *header;
-
-    header = headers->elts;
-
-    for (i = 0; i < headers->nelts; i++) {
-
-        if (header[i].key.len == name->len
-            && ngx_strncasecmp(header[i].key.data, name->data, name->len) == 0)
-        {
-            return &header[i];
-        }
-    }
-
-    return NULL;
-}
-
-
 ngx_http_upstream_conf_t *
 ngx_http_katalo_proxy_upstream(ngx_http_katalo_loc_conf_t *conf)
 {
     return ngx_http_katalo_proxy_field(conf,
                                        ngx_http_katalo_proxy_upstream_offset,
                                        ngx_http_upstream_conf_t);
+}
+
+
+/* newer nginx has an object in each location, a context only for TLS */
+
+ngx_uint_t
+ngx_http_katalo_proxy_tls(ngx_http_katalo_loc_conf_t *conf)
+{
+    ngx_http_upstream_conf_t  *ucf;
+
+    ucf = ngx_http_katalo_proxy_upstream(conf);
+
+    return ucf->ssl && ucf->ssl->ctx;
+}
+
+
+/*
+ * The TLS context of the location around has no CA certificates if that
+ * location does not verify its upstream.  To have them changes nothing for it.
+ */
+
+char *
+ngx_http_katalo_proxy_finish(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
+    ngx_http_katalo_loc_conf_t *conf)
+{
+    ngx_int_t                 *depth;
+    ngx_str_t                 *certificate, *crl;
+    ngx_flag_t                 verified;
+    ngx_http_upstream_conf_t  *ucf;
+
+    if (!conf->proxy.borrows || !ngx_http_katalo_proxy_tls(conf)) {
+        return NGX_CONF_OK;
+    }
+
+    ucf = ngx_http_katalo_proxy_upstream(conf);
+    verified = ucf->ssl_verify;
+
+    ngx_http_katalo_proxy_merge_settings(kmcf, conf, 1);
+
+    if (verified || !ucf->ssl_verify) {
+        return NGX_CONF_OK;
+    }
+
+    certificate = ngx_http_katalo_proxy_setting(conf,
+                                               NGX_HTTP_KATALO_SSL_CERTIFICATE,
+                                               ngx_str_t);
+    depth = ngx_http_katalo_proxy_setting(conf, NGX_HTTP_KATALO_SSL_DEPTH,
+                                          ngx_int_t);
+    crl = ngx_http_katalo_proxy_field(conf, ngx_http_katalo_proxy_crl_offset,
+                                      ngx_str_t);
+
+    if (ngx_http_katalo_proxy_check_trust(cf, conf) != NGX_CONF_OK
+        || ngx_ssl_trusted_certificate(cf, ucf->ssl, certificate, *depth)
+           != NGX_OK
+        || ngx_ssl_crl(cf, ucf->ssl, crl) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
