@@ -475,7 +475,7 @@ void ngx_http_katalo_attach_cleanup(void *data);
 void ngx_http_katalo_wipe_init(ngx_http_katalo_ctx_t *ctx);
 
 /* once it has ended; the connection may be kept alive */
-void ngx_http_katalo_wipe(ngx_http_upstream_t *u);
+void ngx_http_katalo_wipe(ngx_http_katalo_ctx_t *ctx);
 
 
 /* ngx_http_katalo_key.c: read, check, hold, wipe */

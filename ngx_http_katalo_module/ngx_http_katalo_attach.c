@@ -196,7 +196,7 @@ ngx_http_katalo_attach_finalize(ngx_http_request_t *r, ngx_int_t rc)
 
     ctx = ngx_http_katalo_get_ctx(r);
 
-    ngx_http_katalo_wipe(ctx->upstream);
+    ngx_http_katalo_wipe(ctx);
     ngx_http_katalo_attach_finish(ctx);
 
     ctx->finalize_request(r, rc);
@@ -209,7 +209,7 @@ ngx_http_katalo_attach_cleanup(void *data)
     ngx_http_katalo_ctx_t *ctx = data;
 
     if (ctx->upstream && !ctx->finished) {
-        ngx_http_katalo_wipe(ctx->upstream);
+        ngx_http_katalo_wipe(ctx);
         ngx_http_katalo_attach_finish(ctx);
     }
 }

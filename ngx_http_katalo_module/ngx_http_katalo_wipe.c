@@ -5,10 +5,10 @@
 
 
 /*
- * The header of an upstream request is in its buffer, and in that of the TLS
- * connection: it is wiped from both when the request has ended, and from the
- * latter also when the connection is left for another peer, since memory is
- * freed as it is.
+ * The header of an upstream request is in its own buffer, and in that of the
+ * TLS connection.  The latter is wiped as soon as all is sent or, if that does
+ * not come to pass, before the connection is closed or left for another peer;
+ * the former when the request has ended.  Memory is freed as it is.
  */
 
 
@@ -21,6 +21,13 @@ static void ngx_http_katalo_wipe_free_peer(ngx_peer_connection_t *pc,
 static void ngx_http_katalo_wipe_connection(ngx_http_upstream_t *u);
 
 
+/* as ngx_explicit_memzero(), inline: this is done for each request */
+
+#define ngx_http_katalo_wipe_memory(p, n)                                     \
+    ngx_memzero(p, n);                                                        \
+    ngx_memory_barrier()
+
+
 void
 ngx_http_katalo_wipe_init(ngx_http_katalo_ctx_t *ctx)
 {
@@ -31,27 +38,29 @@ ngx_http_katalo_wipe_init(ngx_http_katalo_ctx_t *ctx)
 }
 
 
-/* the peer is known by now: how it is freed is taken over */
-
 static ngx_int_t
 ngx_http_katalo_wipe_writer(void *data, ngx_chain_t *in)
 {
     ngx_http_katalo_ctx_t *ctx = data;
 
+    ngx_int_t             rc;
     ngx_http_upstream_t  *u;
 
     u = ctx->upstream;
 
-    if (ctx->free_peer == NULL) {
+    rc = ngx_chain_writer(&u->writer, in);
+
+    if (rc == NGX_OK) {
+        ngx_http_katalo_wipe_connection(u);
+
+    } else if (ctx->free_peer == NULL) {
         ctx->free_peer = u->peer.free;
         u->peer.free = ngx_http_katalo_wipe_free_peer;
     }
 
-    return ngx_chain_writer(&u->writer, in);
+    return rc;
 }
 
-
-/* a connection is left for another peer, or kept alive */
 
 static void
 ngx_http_katalo_wipe_free_peer(ngx_peer_connection_t *pc, void *data,
@@ -65,9 +74,7 @@ ngx_http_katalo_wipe_free_peer(ngx_peer_connection_t *pc, void *data,
 
     ctx = u->output.filter_ctx;
 
-    if (!ctx->finished) {
-        ngx_http_katalo_wipe_connection(u);
-    }
+    ngx_http_katalo_wipe_connection(u);
 
     ctx->free_peer(pc, data, state);
 }
@@ -76,10 +83,13 @@ ngx_http_katalo_wipe_free_peer(ngx_peer_connection_t *pc, void *data,
 /* the request line is left: error messages show it */
 
 void
-ngx_http_katalo_wipe(ngx_http_upstream_t *u)
+ngx_http_katalo_wipe(ngx_http_katalo_ctx_t *ctx)
 {
-    u_char     *p, *uri_end;
-    ngx_buf_t  *b;
+    u_char               *p, *uri_end;
+    ngx_buf_t            *b;
+    ngx_http_upstream_t  *u;
+
+    u = ctx->upstream;
 
     if (u->request_bufs == NULL) {
         return;
@@ -94,9 +104,11 @@ ngx_http_katalo_wipe(ngx_http_upstream_t *u)
         p = uri_end;
     }
 
-    ngx_explicit_memzero(p, b->end - p);
+    ngx_http_katalo_wipe_memory(p, b->end - p);
 
-    ngx_http_katalo_wipe_connection(u);
+    if (u->output.output_filter != ngx_http_katalo_wipe_writer) {
+        ngx_http_katalo_wipe_connection(u);
+    }
 }
 
 
@@ -118,8 +130,9 @@ ngx_http_katalo_wipe_connection(ngx_http_upstream_t *u)
     ssl = c->ssl->buf;
 
     if (ssl->start) {
-        ngx_explicit_memzero(ssl->start, ngx_min(b->end - b->start,
-                                                 ssl->end - ssl->start));
+        ngx_http_katalo_wipe_memory(ssl->start,
+                                    ngx_min(b->end - b->start,
+                                            ssl->end - ssl->start));
     }
 
 #endif

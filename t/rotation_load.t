@@ -16,7 +16,8 @@ use Time::HiRes qw(sleep time);
 use Katalo::Test qw(:all);
 use Katalo::Upstream qw(expects_auth);
 
-use constant { ROTATIONS => 300, EVERY => 0.15, INTERVAL => 0.05, CLIENTS => 3 };
+use constant { ROTATIONS => 300, EVERY => 0.15, INTERVAL => 0.05,
+               CLIENTS => 3 };
 
 my @keys = map { new_key("id$_") } 0 .. ROTATIONS;
 my $up = Katalo::Upstream->new;
