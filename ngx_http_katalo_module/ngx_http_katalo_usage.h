@@ -10,10 +10,10 @@
  * slot that this process alone writes, in cache lines of its own.  A sum over
  * the stripes is exact without a lock.
  *
- * A stripe belongs to a place in ngx_processes[]: the worker that takes the
- * place of one that died goes on with its counters, and clears its gauges.
- * Rows, slots and the assignment of stripes change under the zone's mutex,
- * which the master unlocks for a process that died.
+ * A stripe belongs to a process; one that comes later goes on with the
+ * counters of one that is gone, and clears its gauges.  Rows, slots and the
+ * assignment of stripes change under the zone's mutex, which the master
+ * unlocks for a process that died.
  *
  * A slot is given to another id only if no living process holds it as the
  * current one and no request that used it is in flight.
@@ -28,6 +28,9 @@
 
 
 #define NGX_HTTP_KATALO_NONE      ((ngx_uint_t) -1)
+
+/* processes in a stripe, if there are more than stripes; fills a cache line */
+#define NGX_HTTP_KATALO_SHARERS   8
 
 /* slots for each key name: the current one and a previous one */
 #define NGX_HTTP_KATALO_IDS       2
@@ -53,8 +56,7 @@ typedef struct {
 
 
 typedef struct {
-    ngx_atomic_t                  pid;      /* 0: nobody's */
-    ngx_atomic_t                  padding[7];
+    ngx_atomic_t                  pids[NGX_HTTP_KATALO_SHARERS];
 } ngx_http_katalo_stripe_t;
 
 
@@ -115,9 +117,6 @@ typedef struct {
                                   operations[NGX_HTTP_KATALO_CUSTOM];
 
     ngx_http_katalo_sh_tripwire_t tripwires[NGX_HTTP_KATALO_TRIPWIRES];
-
-    /* of a place in ngx_processes[], plus one */
-    uint16_t                      process_stripe[NGX_MAX_PROCESSES];
 } ngx_http_katalo_sh_t;
 
 
@@ -136,10 +135,12 @@ struct ngx_http_katalo_usage_s {
 };
 
 
+#define ngx_http_katalo_usage_stripe(sh, n)                                   \
+    ((ngx_http_katalo_stripe_t *) ((sh)->stripe + (n) * (sh)->stripe_size))
+
 #define ngx_http_katalo_usage_key_stripe(sh, n)                               \
     ((ngx_http_katalo_key_stripe_t *)                                         \
-     ((sh)->stripe + (n) * (sh)->stripe_size                                  \
-      + sizeof(ngx_http_katalo_stripe_t)))
+     (ngx_http_katalo_usage_stripe(sh, n) + 1))
 
 #define ngx_http_katalo_usage_id_stripe(sh, n)                                \
     ((ngx_http_katalo_id_stripe_t *)                                          \
@@ -149,7 +150,7 @@ struct ngx_http_katalo_usage_s {
 /* rows for the keys of this configuration; the caller has the mutex */
 void ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage);
 
-/* is the process alive whose stripe this is? */
+/* is a process alive whose stripe this is? */
 ngx_uint_t ngx_http_katalo_usage_alive(ngx_http_katalo_sh_t *sh, ngx_uint_t n);
 
 

@@ -13,6 +13,10 @@ static ngx_int_t ngx_http_katalo_usage_too_small(ngx_shm_zone_t *shm_zone,
     ngx_http_katalo_usage_t *usage, ngx_uint_t stripes);
 static ngx_int_t ngx_http_katalo_usage_create(ngx_shm_zone_t *shm_zone,
     ngx_http_katalo_usage_t *usage);
+static ngx_uint_t ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh);
+static void ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh,
+    ngx_uint_t n);
+static ngx_uint_t ngx_http_katalo_usage_running(ngx_pid_t pid);
 static size_t ngx_http_katalo_usage_size(ngx_uint_t rows, ngx_uint_t stripes);
 static void ngx_http_katalo_usage_init_columns(ngx_http_katalo_usage_t *usage);
 static ngx_http_katalo_sh_operation_t *ngx_http_katalo_usage_column(
@@ -339,43 +343,18 @@ ngx_http_katalo_usage_column(ngx_http_katalo_sh_t *sh, ngx_str_t *name)
 void
 ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage)
 {
-    ngx_uint_t                 i, n;
-    ngx_http_katalo_sh_t      *sh;
-    ngx_http_katalo_key_t    **key;
-    ngx_http_katalo_stripe_t  *stripe;
+    ngx_uint_t               i, n;
+    ngx_http_katalo_sh_t    *sh;
+    ngx_http_katalo_key_t  **key;
 
     sh = usage->sh;
 
     ngx_shmtx_lock(&usage->shpool->mutex);
 
-    n = sh->process_stripe[ngx_process_slot];
+    n = ngx_http_katalo_usage_join(sh);
 
-    if (n == 0 && sh->stripes_used < sh->stripes) {
-        n = ++sh->stripes_used;
-        sh->process_stripe[ngx_process_slot] = n;
-    }
-
-    /* with more processes than stripes, some share one */
-
-    i = n ? n - 1 : (ngx_uint_t) ngx_process_slot % sh->stripes;
-
-    usage->keys = ngx_http_katalo_usage_key_stripe(sh, i);
-    usage->ids = ngx_http_katalo_usage_id_stripe(sh, i);
-
-    stripe = (ngx_http_katalo_stripe_t *) (sh->stripe + i * sh->stripe_size);
-
-    if (n && stripe->pid != (ngx_atomic_t) ngx_pid) {
-        stripe->pid = ngx_pid;
-
-        for (i = 0; i < sh->rows; i++) {
-            usage->keys[i].held = 0;
-        }
-
-        for (i = 0; i < sh->slots; i++) {
-            usage->ids[i].held = 0;
-            usage->ids[i].in_flight = 0;
-        }
-    }
+    usage->keys = ngx_http_katalo_usage_key_stripe(sh, n);
+    usage->ids = ngx_http_katalo_usage_id_stripe(sh, n);
 
     ngx_shmtx_unlock(&usage->shpool->mutex);
 
@@ -389,14 +368,99 @@ ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage)
 }
 
 
+/*
+ * With more processes than stripes, as after a reload with more workers than
+ * at the start, some share one; its gauges then stay until all of them are
+ * gone.
+ */
+
+static ngx_uint_t
+ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh)
+{
+    ngx_uint_t                 i, n;
+    ngx_http_katalo_stripe_t  *stripe;
+
+    for (n = 0; n < sh->stripes_used; n++) {
+        stripe = ngx_http_katalo_usage_stripe(sh, n);
+
+        for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
+            if (stripe->pids[i] == (ngx_atomic_t) ngx_pid) {
+                return n;
+            }
+        }
+    }
+
+    for (n = 0; n < sh->stripes; n++) {
+
+        if (!ngx_http_katalo_usage_alive(sh, n)) {
+            ngx_http_katalo_usage_clear(sh, n);
+            sh->stripes_used = ngx_max(sh->stripes_used, n + 1);
+
+            ngx_http_katalo_usage_stripe(sh, n)->pids[0] = ngx_pid;
+            return n;
+        }
+    }
+
+    n = (ngx_uint_t) ngx_process_slot % sh->stripes;
+    stripe = ngx_http_katalo_usage_stripe(sh, n);
+
+    for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
+
+        if (!ngx_http_katalo_usage_running(stripe->pids[i])) {
+            stripe->pids[i] = ngx_pid;
+            break;
+        }
+    }
+
+    return n;
+}
+
+
+static void
+ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh, ngx_uint_t n)
+{
+    ngx_uint_t                     i;
+    ngx_http_katalo_id_stripe_t   *ids;
+    ngx_http_katalo_key_stripe_t  *keys;
+
+    keys = ngx_http_katalo_usage_key_stripe(sh, n);
+    ids = ngx_http_katalo_usage_id_stripe(sh, n);
+
+    ngx_memzero(ngx_http_katalo_usage_stripe(sh, n),
+                sizeof(ngx_http_katalo_stripe_t));
+
+    for (i = 0; i < sh->rows; i++) {
+        keys[i].held = 0;
+    }
+
+    for (i = 0; i < sh->slots; i++) {
+        ids[i].held = 0;
+        ids[i].in_flight = 0;
+    }
+}
+
+
 ngx_uint_t
 ngx_http_katalo_usage_alive(ngx_http_katalo_sh_t *sh, ngx_uint_t n)
 {
-    ngx_pid_t                  pid;
+    ngx_uint_t                 i;
     ngx_http_katalo_stripe_t  *stripe;
 
-    stripe = (ngx_http_katalo_stripe_t *) (sh->stripe + n * sh->stripe_size);
-    pid = stripe->pid;
+    stripe = ngx_http_katalo_usage_stripe(sh, n);
 
+    for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
+
+        if (ngx_http_katalo_usage_running(stripe->pids[i])) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_usage_running(ngx_pid_t pid)
+{
     return pid && (kill(pid, 0) != -1 || ngx_errno != NGX_ESRCH);
 }
