@@ -36,8 +36,7 @@ struct ngx_http_katalo_rotation_s {
     ngx_msec_t                      seen_since;
     ngx_msec_t                      moving_since;
 
-    /* the last error, until the key is read again */
-    ngx_http_katalo_key_error_t     error;
+    ngx_http_katalo_key_error_t     error;      /* the last one */
     ngx_http_katalo_file_id_t       error_file; /* only dev and ino */
 
     unsigned                        unreadable:1;
@@ -381,7 +380,6 @@ ngx_http_katalo_rotation_failed(ngx_http_katalo_rotation_t *rotation,
     /* a FIFO, say, changes while it stays as bad as it was */
 
     ngx_memzero(&file, sizeof(ngx_http_katalo_file_id_t));
-
     file.dev = rotation->known.dev;
     file.ino = rotation->known.ino;
 
