@@ -204,6 +204,7 @@ logs('production prod1 read browser - no', 'refused after it was read',
 
 logs('production prod1 other attached N yes', 'the cache is filled',
      '/cached/x-status/200');
+ok(wait_until(sub { glob $gateway->prefix . '/cache/*' }), 'and has it');
 $response = logs('production prod1 other - - none', 'the cache answers',
                  '/cached/x-status/200');
 header_is($response, 'production,prod1,other,,', 'in add_header');
