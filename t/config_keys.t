@@ -191,6 +191,22 @@ $config->refuses('a FIFO does not block', qr/no usable key/,
 $config->refuses('a device', qr/no usable key/,
                  key => 'katalo_key production file:/dev/zero; #!');
 
+symlink 'loop', $gateway->prefix . '/keys/loop';
+symlink 'nothing', $gateway->prefix . '/keys/dangling';
+$config->refuses("a $_->[0]", qr/no usable key/,
+                 key => "katalo_key production file:%KEY:$_->[1]%; #!")
+    for ['link to itself', 'loop'], ['link to nothing', 'dangling'];
+$config->refuses('a file for a directory', qr/no usable key/,
+                 key => 'katalo_key production file:%KEY:production%/x; #!');
+
+SKIP: {
+    skip 'root may read every file', 2 if $> == 0;
+
+    chmod 0, $gateway->set_key(tried => $key);
+    $config->refuses('a file that nginx may not read', qr/no usable key/,
+                     key => 'katalo_key production file:%KEY:tried%; #!');
+}
+
 chmod 0644, $gateway->set_key(tried => $key);
 $config->warns('others may read it', qr/"katalo_key" "production": others may/,
                key => 'katalo_key production file:%KEY:tried%; #!');

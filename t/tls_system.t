@@ -39,17 +39,19 @@ EOC
 
 my $etc = $gateway->prefix . '/etc';
 my $binary = $ENV{TEST_NGINX_BINARY} // '/usr/sbin/nginx';
-my $mapped = $> == 0 ? '' : '--map-root-user';
+
+# who is not root becomes it for the mount alone
+my @who = $> == 0 ? ('', '')
+        : ('--map-root-user', "unshare --map-user=$> --map-group=" . ($) + 0));
 
 nginx_version();                        # known before the binary is another
 mkdir $etc;
 system "cp /etc/passwd /etc/group /etc/ld.so.cache $etc/";
-mkdir "$etc/alternatives";
 
 $ENV{TEST_NGINX_BINARY} = $gateway->write_file('nginx', <<"EOC", 0755);
 #!/bin/sh
-exec unshare $mapped --mount sh -c \\
-    'mount --bind "\$0" /etc && exec "\$@"' $etc $binary "\$@"
+exec unshare $who[0] --mount sh -c \\
+    'mount --bind "\$0" /etc && exec $who[1] "\$@"' $etc $binary "\$@"
 EOC
 
 plan skip_all => 'no mount namespace can be had here'
