@@ -15,6 +15,8 @@ static ngx_uint_t ngx_http_katalo_usage_status(ngx_uint_t status);
 static ngx_uint_t ngx_http_katalo_usage_bucket(ngx_msec_t elapsed);
 static time_t *ngx_http_katalo_usage_tripwire_time(ngx_http_katalo_sh_t *sh,
     ngx_str_t *id, time_t now);
+static ngx_uint_t ngx_http_katalo_usage_in_flight(ngx_http_katalo_sh_t *sh,
+    ngx_uint_t n, ngx_uint_t slot);
 static void ngx_http_katalo_usage_sum(ngx_http_katalo_usage_t *usage,
     ngx_uint_t slot, ngx_http_katalo_id_row_t *row);
 
@@ -56,7 +58,7 @@ ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key, ngx_uint_t operation)
 
     ngx_http_katalo_usage_add(stripe->counters[NGX_HTTP_KATALO_REQUESTS
                                                + column], 1);
-    ngx_http_katalo_usage_add(stripe->in_flight, 1);
+    ngx_http_katalo_usage_add(stripe->in_flight[key->usage->place], 1);
 
     stripe->last_used = now;
 
@@ -94,7 +96,7 @@ ngx_http_katalo_usage_finish(ngx_http_katalo_key_t *key, ngx_uint_t slot,
                                   result->attempts - 1);
     }
 
-    ngx_http_katalo_usage_add(stripe->in_flight, -1);
+    ngx_http_katalo_usage_add(stripe->in_flight[key->usage->place], -1);
 }
 
 
@@ -281,7 +283,7 @@ void
 ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
     ngx_http_katalo_key_row_t *row)
 {
-    ngx_uint_t                     i, n, slot;
+    ngx_uint_t                     i, n;
     ngx_http_katalo_sh_t          *sh;
     ngx_http_katalo_usage_t       *usage;
     ngx_http_katalo_sh_key_t      *shkey;
@@ -310,20 +312,40 @@ ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
             row->counters[i] += stripe->counters[i];
         }
 
-        if (!ngx_http_katalo_usage_alive(sh, n)) {
-            continue;
-        }
-
-        for (slot = shkey->slots;
-             slot != NGX_HTTP_KATALO_NONE;
-             slot = sh->ids[slot].next)
-        {
-            row->in_flight
-                   += ngx_http_katalo_usage_id_stripe(sh, n)[slot].in_flight;
-        }
+        row->in_flight += ngx_http_katalo_usage_in_flight(sh, n, shkey->slots);
     }
 
     ngx_shmtx_unlock(&usage->shpool->mutex);
+}
+
+
+/* of all ids of a key: those of a process that is gone are gone with it */
+
+static ngx_uint_t
+ngx_http_katalo_usage_in_flight(ngx_http_katalo_sh_t *sh, ngx_uint_t n,
+    ngx_uint_t slot)
+{
+    ngx_uint_t                    i, alive, in_flight;
+    ngx_http_katalo_id_stripe_t  *stripe;
+
+    in_flight = 0;
+    alive = ngx_http_katalo_usage_alive(sh, n);
+
+    for ( /* void */ ;
+         alive && slot != NGX_HTTP_KATALO_NONE;
+         slot = sh->ids[slot].next)
+    {
+        stripe = &ngx_http_katalo_usage_id_stripe(sh, n)[slot];
+
+        for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
+
+            if (alive & ((ngx_uint_t) 1 << i)) {
+                in_flight += stripe->in_flight[i];
+            }
+        }
+    }
+
+    return in_flight;
 }
 
 

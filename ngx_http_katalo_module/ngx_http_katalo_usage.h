@@ -39,6 +39,8 @@
 #define ngx_http_katalo_usage_stripes(workers)  (2 * (workers) + 2)
 
 
+/* "held" has a bit for each process in the stripe, "in_flight" a count */
+
 typedef struct {
     ngx_atomic_t                  counters[NGX_HTTP_KATALO_KEY_COUNTERS];
     ngx_atomic_t                  held;
@@ -50,8 +52,9 @@ typedef struct {
     ngx_atomic_t                  counters[NGX_HTTP_KATALO_ID_COUNTERS];
     ngx_atomic_t                  first_used;
     ngx_atomic_t                  last_used;
-    ngx_atomic_t                  in_flight;
+    ngx_atomic_t                  in_flight[NGX_HTTP_KATALO_SHARERS];
     ngx_atomic_t                  held;
+    ngx_atomic_t                  padding;
 } ngx_http_katalo_id_stripe_t;
 
 
@@ -126,9 +129,10 @@ struct ngx_http_katalo_usage_s {
     ngx_cycle_t                  *cycle;
     ngx_http_katalo_main_conf_t  *conf;
 
-    /* this process's own */
+    /* this process's own, and its place in the stripe */
     ngx_http_katalo_key_stripe_t *keys;
     ngx_http_katalo_id_stripe_t  *ids;
+    ngx_uint_t                    place;
 
     /* where an operation of this configuration is counted */
     ngx_uint_t                    columns[NGX_HTTP_KATALO_OPERATIONS];
@@ -150,7 +154,7 @@ struct ngx_http_katalo_usage_s {
 /* rows for the keys of this configuration; the caller has the mutex */
 void ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage);
 
-/* is a process alive whose stripe this is? */
+/* a bit for the place of each process in the stripe that is alive */
 ngx_uint_t ngx_http_katalo_usage_alive(ngx_http_katalo_sh_t *sh, ngx_uint_t n);
 
 

@@ -138,7 +138,7 @@ ngx_http_katalo_usage_row_in_use(ngx_http_katalo_usage_t *usage,
     for (n = 0; n < sh->stripes; n++) {
 
         if (ngx_http_katalo_usage_key_stripe(sh, n)[row].held
-            && ngx_http_katalo_usage_alive(sh, n))
+            & ngx_http_katalo_usage_alive(sh, n))
         {
             return 1;
         }
@@ -175,15 +175,16 @@ ngx_http_katalo_usage_hold(ngx_http_katalo_key_t *key)
 static void
 ngx_http_katalo_usage_take(ngx_http_katalo_key_t *key)
 {
-    ngx_uint_t                slot;
+    ngx_uint_t                slot, bit;
     ngx_http_katalo_usage_t  *usage;
 
     usage = key->usage;
     slot = ngx_http_katalo_usage_slot(usage, key);
 
     if (usage->ids && slot != key->slot) {
-        usage->ids[key->slot].held = 0;
-        usage->ids[slot].held = 1;
+        bit = (ngx_uint_t) 1 << usage->place;
+        usage->ids[key->slot].held &= ~bit;
+        usage->ids[slot].held |= bit;
     }
 
     key->slot = slot;
@@ -323,7 +324,7 @@ static ngx_uint_t
 ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
     ngx_atomic_uint_t *last_used)
 {
-    ngx_uint_t                    n;
+    ngx_uint_t                    i, n, alive;
     ngx_http_katalo_id_stripe_t  *stripe;
 
     *last_used = 0;
@@ -333,10 +334,17 @@ ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
 
         *last_used = ngx_max(*last_used, stripe->last_used);
 
-        if ((stripe->held || stripe->in_flight)
-            && ngx_http_katalo_usage_alive(sh, n))
-        {
+        alive = ngx_http_katalo_usage_alive(sh, n);
+
+        if (stripe->held & alive) {
             return 1;
+        }
+
+        for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
+
+            if ((alive & ((ngx_uint_t) 1 << i)) && stripe->in_flight[i]) {
+                return 1;
+            }
         }
     }
 

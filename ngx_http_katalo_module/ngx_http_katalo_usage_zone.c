@@ -13,9 +13,10 @@ static ngx_int_t ngx_http_katalo_usage_too_small(ngx_shm_zone_t *shm_zone,
     ngx_http_katalo_usage_t *usage, ngx_uint_t stripes);
 static ngx_int_t ngx_http_katalo_usage_create(ngx_shm_zone_t *shm_zone,
     ngx_http_katalo_usage_t *usage);
-static ngx_uint_t ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh);
-static void ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh,
-    ngx_uint_t n);
+static ngx_uint_t ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh,
+    ngx_uint_t *place);
+static void ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh, ngx_uint_t n,
+    ngx_uint_t place);
 static ngx_uint_t ngx_http_katalo_usage_running(ngx_pid_t pid);
 static size_t ngx_http_katalo_usage_size(ngx_uint_t rows, ngx_uint_t stripes);
 static void ngx_http_katalo_usage_init_columns(ngx_http_katalo_usage_t *usage);
@@ -351,17 +352,20 @@ ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage)
 
     ngx_shmtx_lock(&usage->shpool->mutex);
 
-    n = ngx_http_katalo_usage_join(sh);
+    n = ngx_http_katalo_usage_join(sh, &usage->place);
 
     usage->keys = ngx_http_katalo_usage_key_stripe(sh, n);
     usage->ids = ngx_http_katalo_usage_id_stripe(sh, n);
 
-    ngx_shmtx_unlock(&usage->shpool->mutex);
-
     key = usage->conf->keys.elts;
 
     for (i = 0; i < usage->conf->keys.nelts; i++) {
-        usage->keys[key[i]->row].held = 1;
+        usage->keys[key[i]->row].held |= (ngx_uint_t) 1 << usage->place;
+    }
+
+    ngx_shmtx_unlock(&usage->shpool->mutex);
+
+    for (i = 0; i < usage->conf->keys.nelts; i++) {
         key[i]->slot = sh->slots - 1;
         ngx_http_katalo_usage_hold(key[i]);
     }
@@ -369,13 +373,13 @@ ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage)
 
 
 /*
- * With more processes than stripes, as after a reload with more workers than
- * at the start, some share one; its gauges then stay until all of them are
- * gone.
+ * The stripe and the place in it that are this process's already, those of one
+ * that is gone, or, with more processes than stripes, as after a reload with
+ * more workers than at the start, a further place.
  */
 
 static ngx_uint_t
-ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh)
+ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh, ngx_uint_t *place)
 {
     ngx_uint_t                 i, n;
     ngx_http_katalo_stripe_t  *stripe;
@@ -384,7 +388,9 @@ ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh)
         stripe = ngx_http_katalo_usage_stripe(sh, n);
 
         for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
+
             if (stripe->pids[i] == (ngx_atomic_t) ngx_pid) {
+                *place = i;
                 return n;
             }
         }
@@ -393,49 +399,56 @@ ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh)
     for (n = 0; n < sh->stripes; n++) {
 
         if (!ngx_http_katalo_usage_alive(sh, n)) {
-            ngx_http_katalo_usage_clear(sh, n);
-            sh->stripes_used = ngx_max(sh->stripes_used, n + 1);
-
-            ngx_http_katalo_usage_stripe(sh, n)->pids[0] = ngx_pid;
-            return n;
-        }
-    }
-
-    n = (ngx_uint_t) ngx_process_slot % sh->stripes;
-    stripe = ngx_http_katalo_usage_stripe(sh, n);
-
-    for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
-
-        if (!ngx_http_katalo_usage_running(stripe->pids[i])) {
-            stripe->pids[i] = ngx_pid;
+            ngx_memzero(ngx_http_katalo_usage_stripe(sh, n),
+                        sizeof(ngx_http_katalo_stripe_t));
             break;
         }
     }
+
+    if (n == sh->stripes) {
+        n = (ngx_uint_t) ngx_process_slot % sh->stripes;
+    }
+
+    stripe = ngx_http_katalo_usage_stripe(sh, n);
+
+    for (i = 0; i < NGX_HTTP_KATALO_SHARERS - 1; i++) {
+        if (!ngx_http_katalo_usage_running(stripe->pids[i])) {
+            break;
+        }
+    }
+
+    ngx_http_katalo_usage_clear(sh, n, i);
+
+    stripe->pids[i] = ngx_pid;
+    sh->stripes_used = ngx_max(sh->stripes_used, n + 1);
+
+    *place = i;
 
     return n;
 }
 
 
+/* gauges of a process that is gone; its counters stay */
+
 static void
-ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh, ngx_uint_t n)
+ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh, ngx_uint_t n,
+    ngx_uint_t place)
 {
-    ngx_uint_t                     i;
+    ngx_uint_t                     i, bit;
     ngx_http_katalo_id_stripe_t   *ids;
     ngx_http_katalo_key_stripe_t  *keys;
 
+    bit = (ngx_uint_t) 1 << place;
     keys = ngx_http_katalo_usage_key_stripe(sh, n);
     ids = ngx_http_katalo_usage_id_stripe(sh, n);
 
-    ngx_memzero(ngx_http_katalo_usage_stripe(sh, n),
-                sizeof(ngx_http_katalo_stripe_t));
-
     for (i = 0; i < sh->rows; i++) {
-        keys[i].held = 0;
+        keys[i].held &= ~bit;
     }
 
     for (i = 0; i < sh->slots; i++) {
-        ids[i].held = 0;
-        ids[i].in_flight = 0;
+        ids[i].held &= ~bit;
+        ids[i].in_flight[place] = 0;
     }
 }
 
@@ -443,19 +456,20 @@ ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh, ngx_uint_t n)
 ngx_uint_t
 ngx_http_katalo_usage_alive(ngx_http_katalo_sh_t *sh, ngx_uint_t n)
 {
-    ngx_uint_t                 i;
+    ngx_uint_t                 i, alive;
     ngx_http_katalo_stripe_t  *stripe;
 
+    alive = 0;
     stripe = ngx_http_katalo_usage_stripe(sh, n);
 
     for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
 
         if (ngx_http_katalo_usage_running(stripe->pids[i])) {
-            return 1;
+            alive |= (ngx_uint_t) 1 << i;
         }
     }
 
-    return 0;
+    return alive;
 }
 
 

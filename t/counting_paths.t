@@ -45,6 +45,7 @@ my $gateway = Katalo::Test->new(
         location /twice/ {
             proxy_pass https://twice.katalo.ai/api/v1/;
             proxy_next_upstream http_500 http_503 error timeout;
+            proxy_set_header Connection close;  # what is kept is tried besides
         }
         location /mirrored/ {
             mirror /mirror;

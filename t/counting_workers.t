@@ -155,7 +155,8 @@ ok(under_load($gateway, [qw(first second third)], sub { }),
 is_exact($gateway, 'six workers');
 
 
-# requests that hang, some with each of two workers, and one is killed
+# requests that hang, some with each of two workers, and one is killed; these
+# two came while six were there, so that they share what was meant for few
 
 ok($gateway->reload(workers => 2, gone => 1), 'two workers');
 my $before = counts($gateway);
