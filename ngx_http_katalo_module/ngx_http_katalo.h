@@ -249,6 +249,13 @@ struct ngx_http_katalo_loc_conf_s {
 };
 
 
+/* of an "upstream" block */
+
+typedef struct {
+    ngx_http_upstream_init_peer_pt   init_peer;
+} ngx_http_katalo_srv_conf_t;
+
+
 #define NGX_HTTP_KATALO_BROWSER_DENY     0
 #define NGX_HTTP_KATALO_BROWSER_REPORT   1
 #define NGX_HTTP_KATALO_BROWSER_ALLOW    2
@@ -268,6 +275,7 @@ typedef struct {
 
     /* since the key was attached */
     ngx_http_upstream_t             *upstream;
+    ngx_event_get_peer_pt            get_peer;
     void                           (*finalize_request)(ngx_http_request_t *r,
                                                        ngx_int_t rc);
     ngx_event_free_peer_pt           free_peer;
@@ -428,6 +436,10 @@ char *ngx_http_katalo_proxy_finish(ngx_conf_t *cf,
 /* may the upstream be TLS?  With variables it may turn out not to be */
 ngx_uint_t ngx_http_katalo_proxy_tls(ngx_http_katalo_loc_conf_t *conf);
 
+/* do both locations verify with the same certificates? */
+ngx_uint_t ngx_http_katalo_proxy_same_trust(ngx_http_katalo_loc_conf_t *one,
+    ngx_http_katalo_loc_conf_t *two);
+
 /* what is public of the location's configuration of the proxy module */
 ngx_http_upstream_conf_t *ngx_http_katalo_proxy_upstream(
     ngx_http_katalo_loc_conf_t *conf);
@@ -457,6 +469,13 @@ char *ngx_http_katalo_destination_check(ngx_conf_t *cf,
 ngx_int_t ngx_http_katalo_destination(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *conf, ngx_http_katalo_key_t *key,
     ngx_str_t *host);
+
+
+/* ngx_http_katalo_peer.c: which kept connections may carry a key */
+
+/* after all has been merged; NGX_ERROR is logged */
+ngx_int_t ngx_http_katalo_peer_init(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *klcf);
 
 
 /* ngx_http_katalo_attach.c: the one place where a key is used */

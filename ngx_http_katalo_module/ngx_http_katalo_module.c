@@ -11,6 +11,7 @@ static ngx_int_t ngx_http_katalo_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_katalo_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_katalo_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_katalo_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_katalo_create_srv_conf(ngx_conf_t *cf);
 static void *ngx_http_katalo_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_katalo_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -31,7 +32,7 @@ static ngx_http_module_t  ngx_http_katalo_module_ctx = {
     ngx_http_katalo_create_main_conf,      /* create main configuration */
     ngx_http_katalo_init_main_conf,        /* init main configuration */
 
-    NULL,                                  /* create server configuration */
+    ngx_http_katalo_create_srv_conf,       /* create server configuration */
     NULL,                                  /* merge server configuration */
 
     ngx_http_katalo_create_loc_conf,       /* create location configuration */
@@ -140,6 +141,14 @@ ngx_http_katalo_postconfiguration(ngx_conf_t *cf)
         }
     }
 
+    for (i = 0; i < kmcf->locations.nelts; i++) {
+        if (klcf[i]->enabled
+            && ngx_http_katalo_peer_init(cf, klcf[i]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
     h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
@@ -216,6 +225,13 @@ ngx_http_katalo_init_main_conf(ngx_conf_t *cf, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+static void *
+ngx_http_katalo_create_srv_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_katalo_srv_conf_t));
 }
 
 

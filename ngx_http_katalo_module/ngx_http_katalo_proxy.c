@@ -99,8 +99,8 @@ static ngx_uint_t  ngx_http_katalo_proxy_crl_offset;
 static ngx_uint_t  ngx_http_katalo_proxy_upstream_offset;
 
 
-#define ngx_http_katalo_proxy_field(conf, offset, type)                       \
-    ((type *) ((u_char *) (conf)->proxy.conf + (offset)))
+#define ngx_http_katalo_proxy_field(klcf, offset, type)                       \
+    ((type *) ((u_char *) (klcf)->proxy.conf + (offset)))
 
 #define ngx_http_katalo_proxy_setting(conf, i, type)                          \
     ngx_http_katalo_proxy_field(conf,                                         \
@@ -399,6 +399,30 @@ ngx_http_katalo_proxy_tls(ngx_http_katalo_loc_conf_t *conf)
     ucf = ngx_http_katalo_proxy_upstream(conf);
 
     return ucf->ssl && ucf->ssl->ctx;
+}
+
+
+ngx_uint_t
+ngx_http_katalo_proxy_same_trust(ngx_http_katalo_loc_conf_t *one,
+    ngx_http_katalo_loc_conf_t *two)
+{
+    ngx_str_t  *a, *b;
+
+    a = ngx_http_katalo_proxy_field(one, ngx_http_katalo_proxy_crl_offset,
+                                    ngx_str_t);
+    b = ngx_http_katalo_proxy_field(two, ngx_http_katalo_proxy_crl_offset,
+                                    ngx_str_t);
+
+    if (a->len || b->len) {
+        return 0;
+    }
+
+    a = ngx_http_katalo_proxy_setting(one, NGX_HTTP_KATALO_SSL_CERTIFICATE,
+                                      ngx_str_t);
+    b = ngx_http_katalo_proxy_setting(two, NGX_HTTP_KATALO_SSL_CERTIFICATE,
+                                      ngx_str_t);
+
+    return a->len == b->len && ngx_memcmp(a->data, b->data, a->len) == 0;
 }
 
 

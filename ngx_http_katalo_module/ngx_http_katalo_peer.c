@@ -1,0 +1,263 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+/*
+ * nginx takes a kept connection by its address alone, however it was made.  A
+ * request with a key takes only one whose certificate was verified with the
+ * same trust as its location's and is for the name that it expects; any other
+ * is closed, and a new one is made.
+ */
+
+
+#include "ngx_http_katalo.h"
+
+
+static void ngx_http_katalo_peer_wrap(ngx_http_upstream_srv_conf_t *uscf);
+static ngx_int_t ngx_http_katalo_peer_init_peer(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *uscf);
+static ngx_int_t ngx_http_katalo_peer_get(ngx_peer_connection_t *pc,
+    void *data);
+static ngx_uint_t ngx_http_katalo_peer_trusted(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx, ngx_connection_t *c);
+static ngx_int_t ngx_http_katalo_peer_name(ngx_http_request_t *r,
+    ngx_str_t *name);
+
+
+/* of an SSL_CTX: the location that it was made for */
+static int  ngx_http_katalo_peer_context_index = -1;
+
+/* of an SSL: the location that has found it to be trusted */
+static int  ngx_http_katalo_peer_trusted_index = -1;
+
+
+ngx_int_t
+ngx_http_katalo_peer_init(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *klcf)
+{
+    ngx_uint_t                       i;
+    ngx_http_upstream_conf_t        *ucf;
+    ngx_http_upstream_srv_conf_t   **uscf;
+    ngx_http_upstream_main_conf_t   *umcf;
+
+    if (!klcf->upstream_tls) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_katalo_peer_context_index == -1) {
+        ngx_http_katalo_peer_context_index = SSL_CTX_get_ex_new_index(0, NULL,
+                                                             NULL, NULL, NULL);
+        ngx_http_katalo_peer_trusted_index = SSL_get_ex_new_index(0, NULL,
+                                                             NULL, NULL, NULL);
+
+        if (ngx_http_katalo_peer_context_index == -1
+            || ngx_http_katalo_peer_trusted_index == -1)
+        {
+            ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
+                          "SSL_get_ex_new_index() failed");
+            return NGX_ERROR;
+        }
+    }
+
+    ucf = ngx_http_katalo_proxy_upstream(klcf);
+
+    if (SSL_CTX_set_ex_data(ucf->ssl->ctx, ngx_http_katalo_peer_context_index,
+                            klcf)
+        == 0)
+    {
+        ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
+                      "SSL_CTX_set_ex_data() failed");
+        return NGX_ERROR;
+    }
+
+    if (ucf->upstream) {
+        ngx_http_katalo_peer_wrap(ucf->upstream);
+        return NGX_OK;
+    }
+
+    /* a variable may name any upstream */
+
+    umcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_upstream_module);
+    uscf = umcf->upstreams.elts;
+
+    for (i = 0; i < umcf->upstreams.nelts; i++) {
+        ngx_http_katalo_peer_wrap(uscf[i]);
+    }
+
+    return NGX_OK;
+}
+
+
+/* connections are kept only for what is written as an "upstream" block */
+
+static void
+ngx_http_katalo_peer_wrap(ngx_http_upstream_srv_conf_t *uscf)
+{
+    ngx_http_katalo_srv_conf_t  *kscf;
+
+    if (uscf->srv_conf == NULL
+        || uscf->peer.init == ngx_http_katalo_peer_init_peer)
+    {
+        return;
+    }
+
+    kscf = ngx_http_conf_upstream_srv_conf(uscf, ngx_http_katalo_module);
+
+    kscf->init_peer = uscf->peer.init;
+    uscf->peer.init = ngx_http_katalo_peer_init_peer;
+}
+
+
+static ngx_int_t
+ngx_http_katalo_peer_init_peer(ngx_http_request_t *r,
+    ngx_http_upstream_srv_conf_t *uscf)
+{
+    ngx_int_t                    rc;
+    ngx_http_katalo_ctx_t       *ctx;
+    ngx_http_katalo_srv_conf_t  *kscf;
+
+    kscf = ngx_http_conf_upstream_srv_conf(uscf, ngx_http_katalo_module);
+
+    rc = kscf->init_peer(r, uscf);
+
+    ctx = ngx_http_katalo_get_ctx(r);
+
+    if (rc == NGX_OK
+        && ctx
+        && ctx->upstream == r->upstream
+        && ctx->conf->upstream_tls)
+    {
+        ctx->get_peer = r->upstream->peer.get;
+        r->upstream->peer.get = ngx_http_katalo_peer_get;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_katalo_peer_get(ngx_peer_connection_t *pc, void *data)
+{
+    ngx_int_t               rc;
+    ngx_connection_t       *c;
+    ngx_http_request_t     *r;
+    ngx_http_upstream_t    *u;
+    ngx_http_katalo_ctx_t  *ctx;
+
+    u = (ngx_http_upstream_t *)
+            ((u_char *) pc - offsetof(ngx_http_upstream_t, peer));
+
+    /* u->cleanup is the handler, the first field, of what has the request */
+
+    r = ((ngx_http_cleanup_t *) u->cleanup)->data;
+    ctx = ngx_http_katalo_get_ctx(r);
+
+    rc = ctx->get_peer(pc, data);
+
+    c = pc->connection;
+
+    if (rc != NGX_DONE
+        || c == NULL
+        || ngx_http_katalo_peer_trusted(r, ctx, c))
+    {
+        return rc;
+    }
+
+    if (c->ssl) {
+        c->ssl->no_wait_shutdown = 1;
+        c->ssl->no_send_shutdown = 1;
+
+        (void) ngx_ssl_shutdown(c);
+    }
+
+    ngx_destroy_pool(c->pool);
+    ngx_close_connection(c);
+
+    pc->connection = NULL;
+    pc->cached = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_peer_trusted(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
+    ngx_connection_t *c)
+{
+    SSL                         *ssl;
+    ngx_str_t                    name;
+    ngx_http_upstream_conf_t    *ucf;
+    ngx_http_katalo_loc_conf_t  *made;
+
+    if (c->ssl == NULL) {
+        return 0;
+    }
+
+    ssl = c->ssl->connection;
+    ucf = r->upstream->conf;
+
+    if (ctx->conf->destination_known
+        && SSL_get_ex_data(ssl, ngx_http_katalo_peer_trusted_index)
+           == ctx->conf)
+    {
+        return 1;
+    }
+
+    if (c->ssl->session_ctx != ucf->ssl->ctx) {
+
+        made = SSL_CTX_get_ex_data(c->ssl->session_ctx,
+                                   ngx_http_katalo_peer_context_index);
+
+        if (made == NULL
+            || !ngx_http_katalo_proxy_same_trust(made, ctx->conf))
+        {
+            return 0;
+        }
+    }
+
+    if (SSL_get_verify_result(ssl) != X509_V_OK
+        || ngx_http_katalo_peer_name(r, &name) != NGX_OK
+        || ngx_ssl_check_host(c, &name) != NGX_OK)
+    {
+        return 0;
+    }
+
+    (void) SSL_set_ex_data(ssl, ngx_http_katalo_peer_trusted_index, ctx->conf);
+
+    return 1;
+}
+
+
+/* the name that nginx would verify, without its port */
+
+static ngx_int_t
+ngx_http_katalo_peer_name(ngx_http_request_t *r, ngx_str_t *name)
+{
+    u_char               *p, *last;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u->conf->ssl_name == NULL) {
+        *name = u->ssl_name;
+
+    } else if (ngx_http_complex_value(r, u->conf->ssl_name, name) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    last = name->data + name->len;
+    p = name->data;
+
+    if (name->len && *p == '[') {
+        p = ngx_strlchr(p, last, ']');
+    }
+
+    p = p ? ngx_strlchr(p, last, ':') : NULL;
+
+    if (p) {
+        name->len = p - name->data;
+    }
+
+    return NGX_OK;
+}
