@@ -133,6 +133,7 @@ typedef struct {
     ngx_http_katalo_rotation_t      *rotation;  /* NULL: never checked */
 
     unsigned                         changed:1; /* when it was read last */
+    unsigned                         uncounted:1;
 
     /* the slot whose rejection made this worker look at the file; when */
     ngx_uint_t                       rejected;
@@ -580,6 +581,9 @@ void ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage);
 
 /* the key was installed, or revoked, in this process */
 void ngx_http_katalo_usage_publish(ngx_http_katalo_key_t *key);
+
+/* takes a slot for a key that found none, if there is one by now */
+void ngx_http_katalo_usage_retry(ngx_http_katalo_key_t *key);
 
 /* the key is what the master read, and maybe not the current one any more */
 void ngx_http_katalo_usage_hold(ngx_http_katalo_key_t *key);

@@ -47,7 +47,7 @@ struct ngx_http_katalo_rotation_s {
 
 static ngx_int_t ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
     ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_key_t *key,
-    ngx_msec_t *next);
+    ngx_msec_t *wait, ngx_msec_t *next);
 static void ngx_http_katalo_rotation_readable(
     ngx_http_katalo_rotation_t *rotation);
 static void ngx_http_katalo_rotation_handler(ngx_event_t *ev);
@@ -74,9 +74,13 @@ ngx_int_t
 ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
     ngx_http_katalo_main_conf_t *kmcf)
 {
-    ngx_msec_t               next;
+    ngx_msec_t               wait, next;
     ngx_uint_t               i;
     ngx_http_katalo_key_t  **key;
+
+    /* for all files together */
+
+    wait = NGX_HTTP_KATALO_ROTATION_LIMIT;
 
     key = kmcf->keys.elts;
 
@@ -86,7 +90,7 @@ ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
             continue;
         }
 
-        if (ngx_http_katalo_rotation_start(cycle, kmcf, key[i], &next)
+        if (ngx_http_katalo_rotation_start(cycle, kmcf, key[i], &wait, &next)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -105,7 +109,7 @@ ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
 static ngx_int_t
 ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
     ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_key_t *key,
-    ngx_msec_t *next)
+    ngx_msec_t *wait, ngx_msec_t *next)
 {
     ngx_http_katalo_rotation_t  *rotation;
 
@@ -129,7 +133,9 @@ ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
 
     *next = ngx_http_katalo_rotation_look(rotation);
 
-    while (rotation->moving) {
+    while (rotation->moving && *wait) {
+        *wait -= ngx_min(*wait, *next);
+
         ngx_msleep(*next);
         ngx_time_update();
 
@@ -198,6 +204,8 @@ ngx_http_katalo_rotation_handler(ngx_event_t *ev)
     rotation = ev->data;
 
     next = ngx_http_katalo_rotation_look(rotation);
+
+    ngx_http_katalo_usage_retry(rotation->key);
 
     ev->timedout = 0;
 

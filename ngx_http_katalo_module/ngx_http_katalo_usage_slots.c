@@ -188,6 +188,37 @@ ngx_http_katalo_usage_take(ngx_http_katalo_key_t *key)
     }
 
     key->slot = slot;
+
+    if (slot != usage->sh->slots - 1) {
+        key->uncounted = 0;
+        return;
+    }
+
+    if (!key->uncounted) {
+        key->uncounted = 1;
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "katalo: \"katalo_zone\" is full, requests with key "
+                      "\"%V\" id \"%V\" are not counted until a previous id "
+                      "is not in use any more", &key->name, &key->id);
+    }
+}
+
+
+void
+ngx_http_katalo_usage_retry(ngx_http_katalo_key_t *key)
+{
+    if (!key->uncounted) {
+        return;
+    }
+
+    ngx_http_katalo_usage_publish(key);
+
+    if (!key->uncounted) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "katalo: requests with key \"%V\" id \"%V\" are counted "
+                      "again", &key->name, &key->id);
+    }
 }
 
 
@@ -212,7 +243,11 @@ ngx_http_katalo_usage_publish(ngx_http_katalo_key_t *key)
         if (!ngx_exiting) {
 
             if (shkey->current != key->slot) {
-                shkey->rotations += (shkey->current != NGX_HTTP_KATALO_NONE);
+
+                /* from the last slot, the same id gets one of its own */
+
+                shkey->rotations += (shkey->current != NGX_HTTP_KATALO_NONE
+                                     && shkey->current != usage->sh->slots - 1);
                 shkey->current = key->slot;
             }
 
@@ -263,10 +298,6 @@ ngx_http_katalo_usage_slot(ngx_http_katalo_usage_t *usage,
     slot = ngx_http_katalo_usage_free_slot(sh);
 
     if (slot == sh->slots - 1) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "katalo: \"katalo_zone\" is full, requests with key "
-                      "\"%V\" id \"%V\" are not counted until a previous id "
-                      "is not in use any more", &key->name, &key->id);
         return slot;
     }
 
