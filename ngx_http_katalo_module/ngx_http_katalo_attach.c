@@ -255,7 +255,7 @@ ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx)
 }
 
 
-/* is the key accepted by Katalo?  5xx and 407 do not tell */
+/* is the key accepted by Katalo?  1xx and 5xx do not tell */
 
 static void
 ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx, ngx_uint_t status)

@@ -362,8 +362,9 @@ ngx_http_katalo_conf_init_key(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
 
 
 /*
- * A single process forgets most of its environment when a configuration takes
- * effect, so what was found is handed on from one to the next.
+ * The Perl module, and a process that is its own worker, cut the environment
+ * down to what "env" names, so what was found is handed on from one
+ * configuration to the next.
  */
 
 static char *

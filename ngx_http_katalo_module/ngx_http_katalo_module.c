@@ -435,11 +435,10 @@ ngx_http_katalo_init_process(ngx_cycle_t *cycle)
 
     /* a single process reads it again when it is reloaded */
 
-    for (i = 0;
-         i < kmcf->keys.nelts && ngx_process != NGX_PROCESS_SINGLE;
-         i++)
-    {
-        ngx_http_katalo_key_wipe_env(key[i]);
+    if (ngx_process != NGX_PROCESS_SINGLE) {
+        for (i = 0; i < kmcf->keys.nelts; i++) {
+            ngx_http_katalo_key_wipe_env(key[i]);
+        }
     }
 
     /* the cache manager and loader need no keys */

@@ -342,22 +342,26 @@ ngx_http_katalo_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->handler == ngx_http_katalo_status_handler) {
+        return "is duplicate";
+    }
+
+    clcf->handler = ngx_http_katalo_status_handler;
+
     if (cf->args->nelts == 2) {
         value = cf->args->elts;
 
         if (ngx_http_katalo_status_format(&value[1]) == NULL) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid value \"%V\" in \"katalo_status\", "
-                               "use \"json\", \"prometheus\" or \"html\"",
-                               &value[1]);
+                               "use \"json\"", &value[1]);
             return NGX_CONF_ERROR;
         }
 
         klcf->status_format = value[1];
     }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_katalo_status_handler;
 
     return NGX_CONF_OK;
 }

@@ -11,11 +11,6 @@
 #include "ngx_http_katalo.h"
 
 
-#define NGX_HTTP_KATALO_STATUS_NEGOTIATED  0
-#define NGX_HTTP_KATALO_STATUS_JSON        1
-#define NGX_HTTP_KATALO_STATUS_PROMETHEUS  2
-#define NGX_HTTP_KATALO_STATUS_HTML        3
-
 /* bytes that a renderer may write in one call */
 #define NGX_HTTP_KATALO_STATUS_PIECE       8192
 

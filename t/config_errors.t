@@ -58,7 +58,7 @@ values_of(http => 'katalo_zone', ['256k', '1m', '40960'],
 values_of(http => 'katalo_zone', [], ['8k', '16383'],
           qr/"katalo_zone" ".*" is too small, use at least 32k/);
 values_of(server => 'location /s { katalo_status', [], ['xml; }', 'JSON; }'],
-          qr/in "katalo_status", use "json", "prometheus" or "html"/);
+          qr/in "katalo_status", use "json"/);
 
 my @status = map { "location /s { katalo_status $_; }" } '', 'json';
 $config->accepts($_, server => $_) for @status;
