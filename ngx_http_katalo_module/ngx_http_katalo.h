@@ -58,38 +58,6 @@ typedef enum {
 } ngx_http_katalo_source_e;
 
 
-/* counters of a key name; a refusal's is its decision */
-
-typedef enum {
-    NGX_HTTP_KATALO_DENIED = 0,
-    NGX_HTTP_KATALO_BROWSER_REPORTED = NGX_HTTP_KATALO_REFUSALS,
-    NGX_HTTP_KATALO_STRIPPED,
-    NGX_HTTP_KATALO_CLIENT_KEY,
-    NGX_HTTP_KATALO_KEY_COUNTERS
-} ngx_http_katalo_key_counter_e;
-
-
-#define NGX_HTTP_KATALO_STATUSES         19
-#define NGX_HTTP_KATALO_STATUS_NONE      (NGX_HTTP_KATALO_STATUSES - 1)
-#define NGX_HTTP_KATALO_BUCKETS          13
-
-/* counters of a key id */
-
-typedef enum {
-    NGX_HTTP_KATALO_REQUESTS = 0,
-    NGX_HTTP_KATALO_RESPONSES = NGX_HTTP_KATALO_REQUESTS
-                                + NGX_HTTP_KATALO_OPERATIONS,
-    NGX_HTTP_KATALO_UPSTREAM_TIME = NGX_HTTP_KATALO_RESPONSES
-                                    + NGX_HTTP_KATALO_STATUSES,
-    NGX_HTTP_KATALO_UPSTREAM_MSEC = NGX_HTTP_KATALO_UPSTREAM_TIME
-                                    + NGX_HTTP_KATALO_BUCKETS,
-    NGX_HTTP_KATALO_RETRIES,
-    NGX_HTTP_KATALO_BYTES_SENT,
-    NGX_HTTP_KATALO_BYTES_RECEIVED,
-    NGX_HTTP_KATALO_ID_COUNTERS
-} ngx_http_katalo_id_counter_e;
-
-
 typedef struct ngx_http_katalo_usage_s  ngx_http_katalo_usage_t;
 typedef struct ngx_http_katalo_vault_s  ngx_http_katalo_vault_t;
 typedef struct ngx_http_katalo_cell_s   ngx_http_katalo_cell_t;
@@ -287,46 +255,8 @@ typedef struct {
 } ngx_http_katalo_ctx_t;
 
 
-/* how an upstream request ended */
-
-typedef struct {
-    ngx_uint_t                       status;    /* 0: no valid header */
-    ngx_uint_t                       attempts;
-    ngx_msec_t                       elapsed;   /* retries included */
-    off_t                            bytes_sent;
-    off_t                            bytes_received;
-} ngx_http_katalo_result_t;
-
-
-/* snapshots: these have no field that could hold a secret */
-
-typedef struct {
-    ngx_str_t                        name;
-    ngx_http_katalo_source_e         source;
-    ngx_uint_t                       usable;
-    ngx_uint_t                       rejected;
-    ngx_uint_t                       in_flight;
-    uint64_t                         rotations;
-    uint64_t                         read_failures;
-    uint64_t                         counters[NGX_HTTP_KATALO_KEY_COUNTERS];
-} ngx_http_katalo_key_row_t;
-
-
-typedef enum {
-    NGX_HTTP_KATALO_ID_CURRENT = 0,
-    NGX_HTTP_KATALO_ID_PREVIOUS,
-    NGX_HTTP_KATALO_ID_REVOKED
-} ngx_http_katalo_id_state_e;
-
-
-typedef struct {
-    ngx_str_t                        id;
-    u_char                           data[NGX_HTTP_KATALO_KEY_LEN];
-    ngx_http_katalo_id_state_e       state;
-    time_t                           first_used;    /* 0: never */
-    time_t                           last_used;
-    uint64_t                         counters[NGX_HTTP_KATALO_ID_COUNTERS];
-} ngx_http_katalo_id_row_t;
+#include "ngx_http_katalo_key.h"
+#include "ngx_http_katalo_usage.h"
 
 
 extern ngx_module_t  ngx_http_katalo_module;
@@ -371,9 +301,6 @@ char *ngx_http_katalo_conf_init_keys(ngx_conf_t *cf,
  * after an internal redirect; NULL where the guard did not run.
  */
 ngx_http_katalo_ctx_t *ngx_http_katalo_get_ctx(ngx_http_request_t *r);
-
-ngx_http_katalo_key_t *ngx_http_katalo_find_key(
-    ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *name);
 
 
 /* ngx_http_katalo_variables.c */
@@ -496,147 +423,6 @@ void ngx_http_katalo_wipe_init(ngx_http_katalo_ctx_t *ctx);
 
 /* once it has ended; the connection may be kept alive */
 void ngx_http_katalo_wipe(ngx_http_katalo_ctx_t *ctx);
-
-
-/* ngx_http_katalo_key.c: read, check, hold, wipe */
-
-/*
- * A vault holds the secrets of one configuration in pages of their own,
- * locked where allowed and left out of core dumps; the pool's cleanup wipes
- * and unmaps it.  NULL is logged.
- */
-ngx_http_katalo_vault_t *ngx_http_katalo_vault_create(ngx_conf_t *cf,
-    ngx_uint_t cells);
-
-/* a process locks its own copy: memory locks are not inherited by fork() */
-void ngx_http_katalo_vault_lock(ngx_http_katalo_vault_t *vault,
-    ngx_log_t *log);
-void ngx_http_katalo_vault_wipe(ngx_http_katalo_vault_t *vault);
-
-/* gives the key its cell, empty as yet, and room for its id */
-ngx_int_t ngx_http_katalo_vault_add(ngx_conf_t *cf,
-    ngx_http_katalo_vault_t *vault, ngx_http_katalo_key_t *key);
-
-/*
- * Reads the key from its source and installs it.
- *
- *     NGX_OK        a key was installed
- *     NGX_DECLINED  the source is empty: the key is revoked, none is held
- *     NGX_ERROR     unusable, what was held is kept; *error says why
- */
-ngx_int_t ngx_http_katalo_key_read(ngx_http_katalo_vault_t *vault,
-    ngx_http_katalo_key_t *key, ngx_http_katalo_key_error_t *error);
-void ngx_http_katalo_key_revoke(ngx_http_katalo_key_t *key);
-
-/* names the key and its source, never its content */
-void ngx_http_katalo_key_log_error(ngx_http_katalo_key_t *key,
-    ngx_uint_t level, ngx_log_t *log, ngx_http_katalo_key_error_t *error);
-
-void ngx_http_katalo_key_file_id(ngx_file_info_t *fi,
-    ngx_http_katalo_file_id_t *id);
-
-/* the end of a run of the characters that a part of a key may have */
-u_char *ngx_http_katalo_key_word(u_char *p, u_char *last);
-
-/* "Bearer kat_live_..." of a usable key; memory of the vault */
-ngx_str_t *ngx_http_katalo_key_secret(ngx_http_katalo_key_t *key);
-
-#define ngx_http_katalo_key_usable(key)                                       \
-    (ngx_http_katalo_key_secret(key)->len != 0)
-
-/* wipes an "env:" key from this process's environment block */
-void ngx_http_katalo_key_wipe_env(ngx_http_katalo_key_t *key);
-
-
-/* ngx_http_katalo_rotation.c: look, replace, revoke */
-
-/* looks at all files, then again every "check" interval */
-ngx_int_t ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
-    ngx_http_katalo_main_conf_t *kmcf);
-
-/* looks at the file of this key as soon as the current event is done */
-void ngx_http_katalo_rotation_check(ngx_http_katalo_key_t *key);
-
-
-/* ngx_http_katalo_tripwire.c: a client's own Katalo key */
-
-/* counts it and logs its id; "key" is the location's, or NULL */
-void ngx_http_katalo_tripwire(ngx_http_request_t *r,
-    ngx_http_katalo_key_t *key);
-
-
-/*
- * ngx_http_katalo_usage_zone.c, ngx_http_katalo_usage_slots.c,
- * ngx_http_katalo_usage.c: the only code that touches shared memory
- */
-
-char *ngx_http_katalo_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-ngx_int_t ngx_http_katalo_usage_add_zone(ngx_conf_t *cf,
-    ngx_http_katalo_main_conf_t *kmcf);
-
-/* the configuration takes effect: rows and slots for its keys */
-void ngx_http_katalo_usage_init(ngx_http_katalo_usage_t *usage);
-void ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage);
-
-/* the key was installed, or revoked, in this process */
-void ngx_http_katalo_usage_publish(ngx_http_katalo_key_t *key);
-
-/* takes a slot for a key that found none, if there is one by now */
-void ngx_http_katalo_usage_retry(ngx_http_katalo_key_t *key);
-
-/* the key is what the master read, and maybe not the current one any more */
-void ngx_http_katalo_usage_hold(ngx_http_katalo_key_t *key);
-ngx_uint_t ngx_http_katalo_usage_current(ngx_http_katalo_key_t *key);
-
-/* a refusal's counter is its decision */
-void ngx_http_katalo_usage_key(ngx_http_katalo_key_t *key, ngx_uint_t counter);
-
-/* a key is attached; returns its id's slot, for usage_finish() */
-ngx_uint_t ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key,
-    ngx_uint_t operation);
-void ngx_http_katalo_usage_finish(ngx_http_katalo_key_t *key, ngx_uint_t slot,
-    ngx_http_katalo_result_t *result);
-
-/* counted once for all workers that see it, until the key is read again */
-void ngx_http_katalo_usage_read_failed(ngx_http_katalo_key_t *key,
-    ngx_http_katalo_file_id_t *file_id, ngx_err_t err);
-
-/*
- * Katalo rejects, or accepts, the id that has the slot.  Returns 1 for the
- * process that is the first to say so; a key whose id was rejected is
- * accepted again with whatever id.
- */
-ngx_uint_t ngx_http_katalo_usage_rejected(ngx_http_katalo_key_t *key,
-    ngx_uint_t slot, ngx_uint_t rejected);
-
-/*
- * May a line be logged of this client key?  One a minute for each id, and
- * for each held key, which a flood of other ids must not hide.
- */
-ngx_uint_t ngx_http_katalo_usage_tripwire(ngx_http_katalo_usage_t *usage,
-    ngx_http_katalo_key_t *held, ngx_str_t *id);
-
-/* the id that has the slot; it keeps it while requests are in flight */
-ngx_str_t *ngx_http_katalo_usage_id(ngx_http_katalo_key_t *key,
-    ngx_uint_t slot);
-
-/* requests of a key id, over all workers */
-uint64_t ngx_http_katalo_usage_requests(ngx_http_katalo_key_t *key,
-    ngx_uint_t slot);
-
-extern ngx_msec_t  ngx_http_katalo_usage_bounds[];
-
-/* gathers what is known of a key name */
-void ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
-    ngx_http_katalo_key_row_t *row);
-
-/*
- * Gathers the n-th id of a key name, the latest first.  NGX_DONE: there are
- * no more.
- */
-ngx_int_t ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key,
-    ngx_uint_t n, ngx_http_katalo_id_row_t *row);
 
 
 #endif /* _NGX_HTTP_KATALO_H_INCLUDED_ */

@@ -11,14 +11,14 @@ static char *ngx_http_katalo_conf_key_name(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *name);
 static char *ngx_http_katalo_conf_key_source(ngx_conf_t *cf,
     ngx_http_katalo_key_t *key, ngx_str_t *value);
+static char *ngx_http_katalo_conf_key_parameters(ngx_conf_t *cf,
+    ngx_http_katalo_key_t *key);
 static char *ngx_http_katalo_conf_key_host(ngx_conf_t *cf,
     ngx_http_katalo_key_t *key, ngx_str_t *host);
 static char *ngx_http_katalo_conf_key_check(ngx_conf_t *cf,
     ngx_http_katalo_key_t *key, ngx_str_t *value);
 static char *ngx_http_katalo_conf_init_key(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_key_t *key);
-static char *ngx_http_katalo_conf_getenv(ngx_conf_t *cf, char *name);
-static ngx_http_katalo_main_conf_t *ngx_http_katalo_conf_old(ngx_conf_t *cf);
 
 
 
@@ -28,8 +28,7 @@ ngx_http_katalo_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_katalo_main_conf_t *kmcf = conf;
 
     char                   *rv;
-    ngx_str_t              *value, s;
-    ngx_uint_t              i;
+    ngx_str_t              *value;
     ngx_http_katalo_key_t  *key, **keyp;
 
     if (ngx_http_katalo_conf_literal_key(cf)) {
@@ -62,37 +61,9 @@ ngx_http_katalo_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    for (i = 3; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "host=", 5) == 0) {
-            s.len = value[i].len - 5;
-            s.data = value[i].data + 5;
-            rv = ngx_http_katalo_conf_key_host(cf, key, &s);
-
-        } else if (ngx_strncmp(value[i].data, "check=", 6) == 0) {
-            s.len = value[i].len - 6;
-            s.data = value[i].data + 6;
-            rv = ngx_http_katalo_conf_key_check(cf, key, &s);
-
-        } else {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\" in \"katalo_key\", "
-                               "use \"host=\" or \"check=\"", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-
-        if (rv != NGX_CONF_OK) {
-            return rv;
-        }
-    }
-
-    if (key->hosts.nelts == 0) {
-        ngx_str_set(&s, ".katalo.ai");
-
-        rv = ngx_http_katalo_conf_key_host(cf, key, &s);
-        if (rv != NGX_CONF_OK) {
-            return rv;
-        }
+    rv = ngx_http_katalo_conf_key_parameters(cf, key);
+    if (rv != NGX_CONF_OK) {
+        return rv;
     }
 
     ngx_conf_init_msec_value(key->check,
@@ -162,7 +133,7 @@ ngx_http_katalo_conf_key_source(ngx_conf_t *cf, ngx_http_katalo_key_t *key,
         key->path.data = value->data + 4;
 
         if (ngx_http_katalo_conf_word(&key->path, "_")) {
-            key->env_value = ngx_http_katalo_conf_getenv(cf,
+            key->env_value = ngx_http_katalo_env_get(cf,
                                                   (char *) key->path.data);
             return NGX_CONF_OK;
         }
@@ -174,7 +145,7 @@ ngx_http_katalo_conf_key_source(ngx_conf_t *cf, ngx_http_katalo_key_t *key,
 
         if (ngx_http_katalo_conf_word(&arg, "_-.") && arg.data[0] != '.') {
 
-            dir = ngx_http_katalo_conf_getenv(cf, "CREDENTIALS_DIRECTORY");
+            dir = ngx_http_katalo_env_get(cf, "CREDENTIALS_DIRECTORY");
             if (dir == NULL) {
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                    "\"katalo_key\" \"%V\": no "
@@ -203,6 +174,49 @@ ngx_http_katalo_conf_key_source(ngx_conf_t *cf, ngx_http_katalo_key_t *key,
                        &key->name);
 
     return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_katalo_conf_key_parameters(ngx_conf_t *cf,
+    ngx_http_katalo_key_t *key)
+{
+    char        *rv;
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    for (i = 3; i < cf->args->nelts; i++) {
+
+        if (ngx_strncmp(value[i].data, "host=", 5) == 0) {
+            s.len = value[i].len - 5;
+            s.data = value[i].data + 5;
+            rv = ngx_http_katalo_conf_key_host(cf, key, &s);
+
+        } else if (ngx_strncmp(value[i].data, "check=", 6) == 0) {
+            s.len = value[i].len - 6;
+            s.data = value[i].data + 6;
+            rv = ngx_http_katalo_conf_key_check(cf, key, &s);
+
+        } else {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" in \"katalo_key\", "
+                               "use \"host=\" or \"check=\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (rv != NGX_CONF_OK) {
+            return rv;
+        }
+    }
+
+    if (key->hosts.nelts == 0) {
+        ngx_str_set(&s, ".katalo.ai");
+        return ngx_http_katalo_conf_key_host(cf, key, &s);
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -358,81 +372,4 @@ ngx_http_katalo_conf_init_key(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
     }
 
     return NGX_CONF_OK;
-}
-
-
-/*
- * The Perl module, and a process that is its own worker, cut the environment
- * down to what "env" names, so what was found is handed on from one
- * configuration to the next.
- */
-
-static char *
-ngx_http_katalo_conf_getenv(ngx_conf_t *cf, char *name)
-{
-    char                         *value;
-    ngx_uint_t                    i;
-    ngx_http_katalo_env_t        *env;
-    ngx_http_katalo_main_conf_t  *kmcf, *okmcf;
-
-    value = getenv(name);
-
-    if (value == NULL) {
-        okmcf = ngx_http_katalo_conf_old(cf);
-        if (okmcf == NULL) {
-            return NULL;
-        }
-
-        env = okmcf->environment.elts;
-
-        for (i = 0; i < okmcf->environment.nelts; i++) {
-            if (ngx_strcmp(env[i].name, name) == 0) {
-                value = env[i].value;
-            }
-        }
-
-        if (value == NULL) {
-            return NULL;
-        }
-    }
-
-    kmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_katalo_module);
-
-    env = ngx_array_push(&kmcf->environment);
-    if (env == NULL) {
-        return NULL;
-    }
-
-    env->value = value;
-    env->name = ngx_pnalloc(cf->pool, ngx_strlen(name) + 1);
-    if (env->name == NULL) {
-        return NULL;
-    }
-
-    ngx_cpystrn((u_char *) env->name, (u_char *) name, ngx_strlen(name) + 1);
-
-    return value;
-}
-
-
-static ngx_http_katalo_main_conf_t *
-ngx_http_katalo_conf_old(ngx_conf_t *cf)
-{
-    ngx_uint_t    i;
-    ngx_cycle_t  *old;
-
-    old = cf->cycle->old_cycle;
-
-    if (old == NULL || old->conf_ctx == NULL || old->modules == NULL) {
-        return NULL;
-    }
-
-    for (i = 0; old->modules[i]; i++) {
-        if (old->modules[i] == &ngx_http_katalo_module) {
-            return ngx_http_cycle_get_module_main_conf(old,
-                                                       ngx_http_katalo_module);
-        }
-    }
-
-    return NULL;
 }

@@ -421,10 +421,13 @@ ngx_http_katalo_key_file_id(ngx_file_info_t *fi, ngx_http_katalo_file_id_t *id)
 }
 
 
-void
-ngx_http_katalo_key_wipe_env(ngx_http_katalo_key_t *key)
+ngx_http_katalo_key_t *
+ngx_http_katalo_find_key(ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *name)
 {
-    if (key->env_value) {
-        OPENSSL_cleanse(key->env_value, ngx_strlen(key->env_value));
-    }
+    uint32_t  hash;
+
+    hash = ngx_crc32_long(name->data, name->len);
+
+    return (ngx_http_katalo_key_t *) ngx_str_rbtree_lookup(&kmcf->names, name,
+                                                           hash);
 }

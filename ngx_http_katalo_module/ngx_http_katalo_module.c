@@ -91,18 +91,6 @@ ngx_http_katalo_get_ctx(ngx_http_request_t *r)
 }
 
 
-ngx_http_katalo_key_t *
-ngx_http_katalo_find_key(ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *name)
-{
-    uint32_t  hash;
-
-    hash = ngx_crc32_long(name->data, name->len);
-
-    return (ngx_http_katalo_key_t *) ngx_str_rbtree_lookup(&kmcf->names, name,
-                                                           hash);
-}
-
-
 static ngx_int_t
 ngx_http_katalo_preconfiguration(ngx_conf_t *cf)
 {
@@ -437,7 +425,7 @@ ngx_http_katalo_init_process(ngx_cycle_t *cycle)
 
     if (ngx_process != NGX_PROCESS_SINGLE) {
         for (i = 0; i < kmcf->keys.nelts; i++) {
-            ngx_http_katalo_key_wipe_env(key[i]);
+            ngx_http_katalo_env_wipe(key[i]);
         }
     }
 

@@ -4,7 +4,7 @@
  */
 
 
-#include "ngx_http_katalo_usage.h"
+#include "ngx_http_katalo_zone.h"
 
 
 #define ngx_http_katalo_usage_add(counter, n)                                 \

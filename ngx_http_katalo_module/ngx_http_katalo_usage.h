@@ -4,158 +4,156 @@
  */
 
 
-/*
- * The zone holds a row for each key name, a slot for each key id, and for
- * each process that counts a stripe: a block of counters for every row and
- * slot that this process alone writes, in cache lines of its own.  A sum over
- * the stripes is exact without a lock.
- *
- * A stripe belongs to a process; one that comes later goes on with the
- * counters of one that is gone, and clears its gauges.  Rows, slots and the
- * assignment of stripes change under the zone's mutex, which the master
- * unlocks for a process that died.
- *
- * A slot is given to another id only if no living process holds it as the
- * current one and no request that used it is in flight.
- */
-
-
 #ifndef _NGX_HTTP_KATALO_USAGE_H_INCLUDED_
 #define _NGX_HTTP_KATALO_USAGE_H_INCLUDED_
 
 
-#include "ngx_http_katalo.h"
+/* counters of a key name; a refusal's is its decision */
+
+typedef enum {
+    NGX_HTTP_KATALO_DENIED = 0,
+    NGX_HTTP_KATALO_BROWSER_REPORTED = NGX_HTTP_KATALO_REFUSALS,
+    NGX_HTTP_KATALO_STRIPPED,
+    NGX_HTTP_KATALO_CLIENT_KEY,
+    NGX_HTTP_KATALO_KEY_COUNTERS
+} ngx_http_katalo_key_counter_e;
 
 
-#define NGX_HTTP_KATALO_NONE      ((ngx_uint_t) -1)
+#define NGX_HTTP_KATALO_STATUSES         19
+#define NGX_HTTP_KATALO_STATUS_NONE      (NGX_HTTP_KATALO_STATUSES - 1)
+#define NGX_HTTP_KATALO_BUCKETS          13
 
-/* processes in a stripe, if there are more than stripes; fills a cache line */
-#define NGX_HTTP_KATALO_SHARERS   8
+/* counters of a key id */
 
-/* slots for each key name: the current one and a previous one */
-#define NGX_HTTP_KATALO_IDS       2
-
-/* worker processes of two generations, and the cache manager and loader */
-#define ngx_http_katalo_usage_stripes(workers)  (2 * (workers) + 2)
-
-
-/* "held" has a bit for each process in the stripe, "in_flight" a count */
-
-typedef struct {
-    ngx_atomic_t                  counters[NGX_HTTP_KATALO_KEY_COUNTERS];
-    ngx_atomic_t                  held;
-    ngx_atomic_t                  padding[7];
-} ngx_http_katalo_key_stripe_t;
-
-
-typedef struct {
-    ngx_atomic_t                  counters[NGX_HTTP_KATALO_ID_COUNTERS];
-    ngx_atomic_t                  first_used;
-    ngx_atomic_t                  last_used;
-    ngx_atomic_t                  in_flight[NGX_HTTP_KATALO_SHARERS];
-    ngx_atomic_t                  held;
-    ngx_atomic_t                  padding;
-} ngx_http_katalo_id_stripe_t;
+typedef enum {
+    NGX_HTTP_KATALO_REQUESTS = 0,
+    NGX_HTTP_KATALO_RESPONSES = NGX_HTTP_KATALO_REQUESTS
+                                + NGX_HTTP_KATALO_OPERATIONS,
+    NGX_HTTP_KATALO_UPSTREAM_TIME = NGX_HTTP_KATALO_RESPONSES
+                                    + NGX_HTTP_KATALO_STATUSES,
+    NGX_HTTP_KATALO_UPSTREAM_MSEC = NGX_HTTP_KATALO_UPSTREAM_TIME
+                                    + NGX_HTTP_KATALO_BUCKETS,
+    NGX_HTTP_KATALO_RETRIES,
+    NGX_HTTP_KATALO_BYTES_SENT,
+    NGX_HTTP_KATALO_BYTES_RECEIVED,
+    NGX_HTTP_KATALO_ID_COUNTERS
+} ngx_http_katalo_id_counter_e;
 
 
-typedef struct {
-    ngx_atomic_t                  pids[NGX_HTTP_KATALO_SHARERS];
-} ngx_http_katalo_stripe_t;
-
+/* how an upstream request ended */
 
 typedef struct {
-    ngx_str_t                     name;     /* empty: a free row */
-    u_char                        data[NGX_HTTP_KATALO_NAME_LEN];
-    ngx_uint_t                    current;  /* slot, also while revoked */
-    ngx_uint_t                    slots;    /* the latest, then next */
-    ngx_uint_t                    usable;
-    ngx_uint_t                    failed;
-    ngx_http_katalo_file_id_t     failed_file;
-    ngx_err_t                     failed_err;
-    ngx_atomic_t                  rejected; /* slot + 1 */
-    time_t                        exposed;  /* when a line was logged of it */
-    uint64_t                      rotations;
-    uint64_t                      read_failures;
-} ngx_http_katalo_sh_key_t;
+    ngx_uint_t                       status;    /* 0: no valid header */
+    ngx_uint_t                       attempts;
+    ngx_msec_t                       elapsed;   /* retries included */
+    off_t                            bytes_sent;
+    off_t                            bytes_received;
+} ngx_http_katalo_result_t;
+
+
+/* snapshots: these have no field that could hold a secret */
+
+typedef struct {
+    ngx_str_t                        name;
+    ngx_http_katalo_source_e         source;
+    ngx_uint_t                       usable;
+    ngx_uint_t                       rejected;
+    ngx_uint_t                       in_flight;
+    uint64_t                         rotations;
+    uint64_t                         read_failures;
+    uint64_t                         counters[NGX_HTTP_KATALO_KEY_COUNTERS];
+} ngx_http_katalo_key_row_t;
+
+
+typedef enum {
+    NGX_HTTP_KATALO_ID_CURRENT = 0,
+    NGX_HTTP_KATALO_ID_PREVIOUS,
+    NGX_HTTP_KATALO_ID_REVOKED
+} ngx_http_katalo_id_state_e;
 
 
 typedef struct {
-    ngx_str_t                     id;       /* empty: a free slot */
-    u_char                        data[NGX_HTTP_KATALO_KEY_LEN];
-    ngx_uint_t                    row;
-    ngx_uint_t                    next;
-} ngx_http_katalo_sh_id_t;
+    ngx_str_t                        id;
+    u_char                           data[NGX_HTTP_KATALO_KEY_LEN];
+    ngx_http_katalo_id_state_e       state;
+    time_t                           first_used;    /* 0: never */
+    time_t                           last_used;
+    uint64_t                         counters[NGX_HTTP_KATALO_ID_COUNTERS];
+} ngx_http_katalo_id_row_t;
 
 
-typedef struct {
-    ngx_str_t                     name;
-    u_char                        data[NGX_HTTP_KATALO_NAME_LEN];
-} ngx_http_katalo_sh_operation_t;
+/*
+ * ngx_http_katalo_usage_zone.c, _rows.c, _slots.c, ngx_http_katalo_usage.c: the
+ * only code that touches shared memory
+ */
 
+char *ngx_http_katalo_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_katalo_usage_add_zone(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf);
 
-/* ids of client keys that a line was logged of within a minute */
+/* the configuration takes effect: rows and slots for its keys */
+void ngx_http_katalo_usage_init(ngx_http_katalo_usage_t *usage);
+void ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage);
 
-#define NGX_HTTP_KATALO_TRIPWIRES  256
+/* the key was installed, or revoked, in this process */
+void ngx_http_katalo_usage_publish(ngx_http_katalo_key_t *key);
 
-typedef struct {
-    uint32_t                      hash;
-    time_t                        logged;
-} ngx_http_katalo_sh_tripwire_t;
+/* takes a slot for a key that found none, if there is one by now */
+void ngx_http_katalo_usage_retry(ngx_http_katalo_key_t *key);
 
+/* the key is what the master read, and maybe not the current one any more */
+void ngx_http_katalo_usage_hold(ngx_http_katalo_key_t *key);
+ngx_uint_t ngx_http_katalo_usage_current(ngx_http_katalo_key_t *key);
 
-/* the last row and the last slot take what finds no other */
+/* a refusal's counter is its decision */
+void ngx_http_katalo_usage_key(ngx_http_katalo_key_t *key, ngx_uint_t counter);
 
-typedef struct {
-    ngx_uint_t                    rows;
-    ngx_uint_t                    slots;
-    ngx_uint_t                    stripes;
-    ngx_uint_t                    stripes_used;
-    size_t                        stripe_size;
+/* a key is attached; returns its id's slot, for usage_finish() */
+ngx_uint_t ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key,
+    ngx_uint_t operation);
+void ngx_http_katalo_usage_finish(ngx_http_katalo_key_t *key, ngx_uint_t slot,
+    ngx_http_katalo_result_t *result);
 
-    ngx_http_katalo_sh_key_t     *keys;
-    ngx_http_katalo_sh_id_t      *ids;
-    u_char                       *stripe;
+/* counted once for all workers that see it, until the key is read again */
+void ngx_http_katalo_usage_read_failed(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_file_id_t *file_id, ngx_err_t err);
 
-    ngx_http_katalo_sh_operation_t
-                                  operations[NGX_HTTP_KATALO_CUSTOM];
+/*
+ * Katalo rejects, or accepts, the id that has the slot.  Returns 1 for the
+ * process that is the first to say so; a key whose id was rejected is
+ * accepted again with whatever id.
+ */
+ngx_uint_t ngx_http_katalo_usage_rejected(ngx_http_katalo_key_t *key,
+    ngx_uint_t slot, ngx_uint_t rejected);
 
-    ngx_http_katalo_sh_tripwire_t tripwires[NGX_HTTP_KATALO_TRIPWIRES];
-} ngx_http_katalo_sh_t;
+/*
+ * May a line be logged of this client key?  One a minute for each id, and
+ * for each held key, which a flood of other ids must not hide.
+ */
+ngx_uint_t ngx_http_katalo_usage_tripwire(ngx_http_katalo_usage_t *usage,
+    ngx_http_katalo_key_t *held, ngx_str_t *id);
 
+/* the id that has the slot; it keeps it while requests are in flight */
+ngx_str_t *ngx_http_katalo_usage_id(ngx_http_katalo_key_t *key,
+    ngx_uint_t slot);
 
-struct ngx_http_katalo_usage_s {
-    ngx_http_katalo_sh_t         *sh;
-    ngx_slab_pool_t              *shpool;
-    ngx_cycle_t                  *cycle;
-    ngx_http_katalo_main_conf_t  *conf;
+/* requests of a key id, over all workers */
+uint64_t ngx_http_katalo_usage_requests(ngx_http_katalo_key_t *key,
+    ngx_uint_t slot);
 
-    /* this process's own, and its place in the stripe */
-    ngx_http_katalo_key_stripe_t *keys;
-    ngx_http_katalo_id_stripe_t  *ids;
-    ngx_uint_t                    place;
+extern ngx_msec_t  ngx_http_katalo_usage_bounds[];
 
-    /* where an operation of this configuration is counted */
-    ngx_uint_t                    columns[NGX_HTTP_KATALO_OPERATIONS];
-};
+/* gathers what is known of a key name */
+void ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_key_row_t *row);
 
-
-#define ngx_http_katalo_usage_stripe(sh, n)                                   \
-    ((ngx_http_katalo_stripe_t *) ((sh)->stripe + (n) * (sh)->stripe_size))
-
-#define ngx_http_katalo_usage_key_stripe(sh, n)                               \
-    ((ngx_http_katalo_key_stripe_t *)                                         \
-     (ngx_http_katalo_usage_stripe(sh, n) + 1))
-
-#define ngx_http_katalo_usage_id_stripe(sh, n)                                \
-    ((ngx_http_katalo_id_stripe_t *)                                          \
-     (ngx_http_katalo_usage_key_stripe(sh, n) + (sh)->rows))
-
-
-/* rows for the keys of this configuration; the caller has the mutex */
-void ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage);
-
-/* a bit for the place of each process in the stripe that is alive */
-ngx_uint_t ngx_http_katalo_usage_alive(ngx_http_katalo_sh_t *sh, ngx_uint_t n);
+/*
+ * Gathers the n-th id of a key name, the latest first.  NGX_DONE: there are
+ * no more.
+ */
+ngx_int_t ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key,
+    ngx_uint_t n, ngx_http_katalo_id_row_t *row);
 
 
 #endif /* _NGX_HTTP_KATALO_USAGE_H_INCLUDED_ */

@@ -4,157 +4,13 @@
  */
 
 
-#include "ngx_http_katalo_usage.h"
+#include "ngx_http_katalo_zone.h"
 
 
-static ngx_uint_t ngx_http_katalo_usage_free_row(
-    ngx_http_katalo_usage_t *usage, ngx_uint_t from);
-static ngx_uint_t ngx_http_katalo_usage_row_in_use(
-    ngx_http_katalo_usage_t *usage, ngx_uint_t row);
 static void ngx_http_katalo_usage_take(ngx_http_katalo_key_t *key);
 static ngx_uint_t ngx_http_katalo_usage_slot(ngx_http_katalo_usage_t *usage,
     ngx_http_katalo_key_t *key);
 static ngx_uint_t ngx_http_katalo_usage_free_slot(ngx_http_katalo_sh_t *sh);
-static ngx_uint_t ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh,
-    ngx_uint_t slot, ngx_atomic_uint_t *last_used);
-static void ngx_http_katalo_usage_evict(ngx_http_katalo_sh_t *sh,
-    ngx_uint_t slot);
-
-
-void
-ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage)
-{
-    ngx_uint_t                 i, row;
-    ngx_http_katalo_sh_t      *sh;
-    ngx_http_katalo_key_t     *key, **keyp;
-    ngx_http_katalo_sh_key_t  *shkey;
-
-    sh = usage->sh;
-    keyp = usage->conf->keys.elts;
-
-    for (i = 0; i < usage->conf->keys.nelts; i++) {
-        keyp[i]->row = NGX_HTTP_KATALO_NONE;
-        keyp[i]->slot = sh->slots - 1;
-    }
-
-    for (i = 0; i < sh->rows; i++) {
-
-        if (sh->keys[i].name.len == 0) {
-            continue;
-        }
-
-        key = ngx_http_katalo_find_key(usage->conf, &sh->keys[i].name);
-
-        if (key) {
-            key->row = i;
-        }
-    }
-
-    row = 0;
-
-    for (i = 0; i < usage->conf->keys.nelts; i++) {
-        key = keyp[i];
-
-        if (key->row != NGX_HTTP_KATALO_NONE) {
-            continue;
-        }
-
-        row = ngx_http_katalo_usage_free_row(usage, row);
-        key->row = row;
-
-        shkey = &sh->keys[row];
-
-        ngx_memcpy(shkey->data, key->name.data, key->name.len);
-        shkey->name.len = key->name.len;
-    }
-}
-
-
-/* the last row is for those that found no other */
-
-static ngx_uint_t
-ngx_http_katalo_usage_free_row(ngx_http_katalo_usage_t *usage, ngx_uint_t from)
-{
-    ngx_uint_t                 i, n, slot;
-    ngx_http_katalo_sh_t      *sh;
-    ngx_http_katalo_sh_key_t  *shkey;
-
-    sh = usage->sh;
-
-    for (i = from; i < sh->rows - 1; i++) {
-
-        if (sh->keys[i].name.len == 0) {
-            return i;
-        }
-    }
-
-    for (i = 0; i < sh->rows - 1; i++) {
-        shkey = &sh->keys[i];
-
-        if (ngx_http_katalo_usage_row_in_use(usage, i)) {
-            continue;
-        }
-
-        while (shkey->slots != NGX_HTTP_KATALO_NONE) {
-            slot = shkey->slots;
-            ngx_http_katalo_usage_evict(sh, slot);
-        }
-
-        for (n = 0; n < sh->stripes; n++) {
-            ngx_memzero(&ngx_http_katalo_usage_key_stripe(sh, n)[i],
-                        sizeof(ngx_http_katalo_key_stripe_t));
-        }
-
-        shkey->current = NGX_HTTP_KATALO_NONE;
-        shkey->usable = 0;
-        shkey->rotations = 0;
-        shkey->read_failures = 0;
-
-        return i;
-    }
-
-    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "katalo: \"katalo_zone\" is full of keys that old worker "
-                  "processes still use");
-
-    return sh->rows - 1;
-}
-
-
-static ngx_uint_t
-ngx_http_katalo_usage_row_in_use(ngx_http_katalo_usage_t *usage,
-    ngx_uint_t row)
-{
-    ngx_uint_t                 n, slot;
-    ngx_atomic_uint_t          last_used;
-    ngx_http_katalo_sh_t      *sh;
-
-    sh = usage->sh;
-
-    if (ngx_http_katalo_find_key(usage->conf, &sh->keys[row].name)) {
-        return 1;
-    }
-
-    for (n = 0; n < sh->stripes; n++) {
-
-        if (ngx_http_katalo_usage_key_stripe(sh, n)[row].held
-            & ngx_http_katalo_usage_alive(sh, n))
-        {
-            return 1;
-        }
-    }
-
-    for (slot = sh->keys[row].slots;
-         slot != NGX_HTTP_KATALO_NONE;
-         slot = sh->ids[slot].next)
-    {
-        if (ngx_http_katalo_usage_slot_in_use(sh, slot, &last_used)) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
 
 
 void
@@ -351,7 +207,7 @@ ngx_http_katalo_usage_free_slot(ngx_http_katalo_sh_t *sh)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
     ngx_atomic_uint_t *last_used)
 {
@@ -383,7 +239,7 @@ ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
 }
 
 
-static void
+void
 ngx_http_katalo_usage_evict(ngx_http_katalo_sh_t *sh, ngx_uint_t slot)
 {
     ngx_uint_t                 n, *link;

@@ -4,7 +4,7 @@
  */
 
 
-#include "ngx_http_katalo_usage.h"
+#include "ngx_http_katalo_zone.h"
 
 
 static ngx_int_t ngx_http_katalo_usage_init_zone(ngx_shm_zone_t *shm_zone,
@@ -19,9 +19,6 @@ static void ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh, ngx_uint_t n,
     ngx_uint_t place);
 static ngx_uint_t ngx_http_katalo_usage_running(ngx_pid_t pid);
 static size_t ngx_http_katalo_usage_size(ngx_uint_t rows, ngx_uint_t stripes);
-static void ngx_http_katalo_usage_init_columns(ngx_http_katalo_usage_t *usage);
-static ngx_http_katalo_sh_operation_t *ngx_http_katalo_usage_column(
-    ngx_http_katalo_sh_t *sh, ngx_str_t *name);
 
 
 char *
@@ -275,69 +272,6 @@ ngx_http_katalo_usage_init(ngx_http_katalo_usage_t *usage)
     if (!ccf->master && !ngx_test_config) {
         ngx_http_katalo_usage_init_process(usage);
     }
-}
-
-
-/*
- * Names of operations keep their columns over reloads; when there are more
- * names than columns, the requests are counted as "other".
- */
-
-static void
-ngx_http_katalo_usage_init_columns(ngx_http_katalo_usage_t *usage)
-{
-    ngx_str_t                       *name;
-    ngx_uint_t                       i, n;
-    ngx_http_katalo_sh_operation_t  *column;
-
-    n = NGX_HTTP_KATALO_BUILTIN + usage->conf->operations.nelts;
-
-    for (i = 0; i < NGX_HTTP_KATALO_BUILTIN; i++) {
-        usage->columns[i] = i;
-    }
-
-    for ( /* void */ ; i < n; i++) {
-        name = ngx_http_katalo_operation_name(usage->conf, i);
-        column = ngx_http_katalo_usage_column(usage->sh, name);
-
-        if (column == NULL) {
-            usage->columns[i] = NGX_HTTP_KATALO_OTHER;
-
-            ngx_log_error(NGX_LOG_WARN, usage->cycle->log, 0,
-                          "katalo: operation \"%V\" is counted as \"other\": "
-                          "%d names were in use since nginx was started",
-                          name, NGX_HTTP_KATALO_CUSTOM);
-            continue;
-        }
-
-        usage->columns[i] = NGX_HTTP_KATALO_BUILTIN
-                            + (column - usage->sh->operations);
-    }
-}
-
-
-static ngx_http_katalo_sh_operation_t *
-ngx_http_katalo_usage_column(ngx_http_katalo_sh_t *sh, ngx_str_t *name)
-{
-    ngx_uint_t                       i;
-    ngx_http_katalo_sh_operation_t  *column;
-
-    for (i = 0; i < NGX_HTTP_KATALO_CUSTOM; i++) {
-        column = &sh->operations[i];
-
-        if (column->name.len == 0) {
-            ngx_memcpy(column->data, name->data, name->len);
-            column->name.len = name->len;
-        }
-
-        if (column->name.len == name->len
-            && ngx_memcmp(column->data, name->data, name->len) == 0)
-        {
-            return column;
-        }
-    }
-
-    return NULL;
 }
 
 

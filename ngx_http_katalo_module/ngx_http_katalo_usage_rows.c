@@ -1,0 +1,214 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+#include "ngx_http_katalo_zone.h"
+
+
+static ngx_uint_t ngx_http_katalo_usage_free_row(
+    ngx_http_katalo_usage_t *usage, ngx_uint_t from);
+static ngx_uint_t ngx_http_katalo_usage_row_in_use(
+    ngx_http_katalo_usage_t *usage, ngx_uint_t row);
+static ngx_http_katalo_sh_operation_t *ngx_http_katalo_usage_column(
+    ngx_http_katalo_sh_t *sh, ngx_str_t *name);
+
+
+void
+ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage)
+{
+    ngx_uint_t                 i, row;
+    ngx_http_katalo_sh_t      *sh;
+    ngx_http_katalo_key_t     *key, **keyp;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    sh = usage->sh;
+    keyp = usage->conf->keys.elts;
+
+    for (i = 0; i < usage->conf->keys.nelts; i++) {
+        keyp[i]->row = NGX_HTTP_KATALO_NONE;
+        keyp[i]->slot = sh->slots - 1;
+    }
+
+    for (i = 0; i < sh->rows; i++) {
+
+        if (sh->keys[i].name.len == 0) {
+            continue;
+        }
+
+        key = ngx_http_katalo_find_key(usage->conf, &sh->keys[i].name);
+
+        if (key) {
+            key->row = i;
+        }
+    }
+
+    row = 0;
+
+    for (i = 0; i < usage->conf->keys.nelts; i++) {
+        key = keyp[i];
+
+        if (key->row != NGX_HTTP_KATALO_NONE) {
+            continue;
+        }
+
+        row = ngx_http_katalo_usage_free_row(usage, row);
+        key->row = row;
+
+        shkey = &sh->keys[row];
+
+        ngx_memcpy(shkey->data, key->name.data, key->name.len);
+        shkey->name.len = key->name.len;
+    }
+}
+
+
+/* the last row is for those that found no other */
+
+static ngx_uint_t
+ngx_http_katalo_usage_free_row(ngx_http_katalo_usage_t *usage, ngx_uint_t from)
+{
+    ngx_uint_t                 i, n, slot;
+    ngx_http_katalo_sh_t      *sh;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    sh = usage->sh;
+
+    for (i = from; i < sh->rows - 1; i++) {
+
+        if (sh->keys[i].name.len == 0) {
+            return i;
+        }
+    }
+
+    for (i = 0; i < sh->rows - 1; i++) {
+        shkey = &sh->keys[i];
+
+        if (ngx_http_katalo_usage_row_in_use(usage, i)) {
+            continue;
+        }
+
+        while (shkey->slots != NGX_HTTP_KATALO_NONE) {
+            slot = shkey->slots;
+            ngx_http_katalo_usage_evict(sh, slot);
+        }
+
+        for (n = 0; n < sh->stripes; n++) {
+            ngx_memzero(&ngx_http_katalo_usage_key_stripe(sh, n)[i],
+                        sizeof(ngx_http_katalo_key_stripe_t));
+        }
+
+        shkey->current = NGX_HTTP_KATALO_NONE;
+        shkey->usable = 0;
+        shkey->rotations = 0;
+        shkey->read_failures = 0;
+
+        return i;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "katalo: \"katalo_zone\" is full of keys that old worker "
+                  "processes still use");
+
+    return sh->rows - 1;
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_usage_row_in_use(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t row)
+{
+    ngx_uint_t                 n, slot;
+    ngx_atomic_uint_t          last_used;
+    ngx_http_katalo_sh_t      *sh;
+
+    sh = usage->sh;
+
+    if (ngx_http_katalo_find_key(usage->conf, &sh->keys[row].name)) {
+        return 1;
+    }
+
+    for (n = 0; n < sh->stripes; n++) {
+
+        if (ngx_http_katalo_usage_key_stripe(sh, n)[row].held
+            & ngx_http_katalo_usage_alive(sh, n))
+        {
+            return 1;
+        }
+    }
+
+    for (slot = sh->keys[row].slots;
+         slot != NGX_HTTP_KATALO_NONE;
+         slot = sh->ids[slot].next)
+    {
+        if (ngx_http_katalo_usage_slot_in_use(sh, slot, &last_used)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Names of operations keep their columns over reloads; when there are more
+ * names than columns, the requests are counted as "other".
+ */
+
+void
+ngx_http_katalo_usage_init_columns(ngx_http_katalo_usage_t *usage)
+{
+    ngx_str_t                       *name;
+    ngx_uint_t                       i, n;
+    ngx_http_katalo_sh_operation_t  *column;
+
+    n = NGX_HTTP_KATALO_BUILTIN + usage->conf->operations.nelts;
+
+    for (i = 0; i < NGX_HTTP_KATALO_BUILTIN; i++) {
+        usage->columns[i] = i;
+    }
+
+    for ( /* void */ ; i < n; i++) {
+        name = ngx_http_katalo_operation_name(usage->conf, i);
+        column = ngx_http_katalo_usage_column(usage->sh, name);
+
+        if (column == NULL) {
+            usage->columns[i] = NGX_HTTP_KATALO_OTHER;
+
+            ngx_log_error(NGX_LOG_WARN, usage->cycle->log, 0,
+                          "katalo: operation \"%V\" is counted as \"other\": "
+                          "%d names were in use since nginx was started",
+                          name, NGX_HTTP_KATALO_CUSTOM);
+            continue;
+        }
+
+        usage->columns[i] = NGX_HTTP_KATALO_BUILTIN
+                            + (column - usage->sh->operations);
+    }
+}
+
+
+static ngx_http_katalo_sh_operation_t *
+ngx_http_katalo_usage_column(ngx_http_katalo_sh_t *sh, ngx_str_t *name)
+{
+    ngx_uint_t                       i;
+    ngx_http_katalo_sh_operation_t  *column;
+
+    for (i = 0; i < NGX_HTTP_KATALO_CUSTOM; i++) {
+        column = &sh->operations[i];
+
+        if (column->name.len == 0) {
+            ngx_memcpy(column->data, name->data, name->len);
+            column->name.len = name->len;
+        }
+
+        if (column->name.len == name->len
+            && ngx_memcmp(column->data, name->data, name->len) == 0)
+        {
+            return column;
+        }
+    }
+
+    return NULL;
+}
