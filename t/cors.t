@@ -38,7 +38,9 @@ my %directives = (
     strip => 'katalo_bearer production; katalo_preflight pass;',
     pass => 'katalo_bearer production; katalo_preflight pass; '
             . 'katalo_cors pass;',
-    plain => 'proxy_set_header Authorization "";',
+    # unverified, so that its TLS sessions must not be resumed by the others
+    plain => 'proxy_set_header Authorization ""; '
+             . 'proxy_ssl_session_reuse off;',
     cached => 'katalo_bearer production; proxy_cache answers; '
               . 'proxy_ignore_headers Cache-Control; proxy_cache_valid 1m; '
               . 'add_header X-Cache $upstream_cache_status;');
