@@ -8,29 +8,11 @@
 #define _NGX_HTTP_KATALO_STATUS_H_INCLUDED_
 
 
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_counters.h"
 
 
 /* bytes that a renderer may write in one call */
 #define NGX_HTTP_KATALO_STATUS_PIECE       8192
-
-
-/*
- * A group of counters, the same in every output.  A group of one counter has
- * no label.
- */
-
-typedef struct {
-    char                            *json;
-    char                            *metric;
-    char                            *label;
-    char                            *help;
-    char                            *title;
-    ngx_uint_t                       of_id;     /* or of a key name */
-    ngx_uint_t                       first;
-    ngx_uint_t                       n;
-    char                           **names;     /* NULL: operations */
-} ngx_http_katalo_counters_t;
 
 
 typedef struct ngx_http_katalo_status_ctx_s  ngx_http_katalo_status_ctx_t;
@@ -63,9 +45,7 @@ struct ngx_http_katalo_status_ctx_s {
 };
 
 
-/* ngx_http_katalo_status.c: handler, negotiation, counters */
-
-extern ngx_http_katalo_counters_t  ngx_http_katalo_counters[];
+/* ngx_http_katalo_status.c: handler, negotiation */
 
 char *ngx_http_katalo_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
@@ -77,12 +57,6 @@ u_char *ngx_http_katalo_status_name(u_char *p,
 /* how many counters the group has in this configuration */
 ngx_uint_t ngx_http_katalo_status_count(ngx_http_katalo_status_ctx_t *ctx,
     ngx_http_katalo_counters_t *group);
-
-/* RFC 3339, UTC; 0 is written as null */
-u_char *ngx_http_katalo_status_time(u_char *p, time_t t);
-
-/* seconds with three decimals; the last bucket's bound is "+Inf" */
-u_char *ngx_http_katalo_status_seconds(u_char *p, uint64_t msec);
 
 extern char  *ngx_http_katalo_status_sources[];
 extern char  *ngx_http_katalo_status_states[];

@@ -24,7 +24,7 @@ ngx_http_katalo_status_json(ngx_http_katalo_status_ctx_t *ctx, u_char *p)
 
     if (ctx->part == 0) {
         p = ngx_sprintf(p, "{\"time\":");
-        p = ngx_http_katalo_status_time(p, ngx_time());
+        p = ngx_http_katalo_counters_time(p, ngx_time());
         p = ngx_sprintf(p, ",\"keys\":[");
         ctx->part = 1;
     }
@@ -135,9 +135,9 @@ ngx_http_katalo_json_id(ngx_http_katalo_status_ctx_t *ctx, u_char *p,
     p = ngx_http_katalo_json_counters(ctx, p, 1, row->counters);
 
     p = ngx_sprintf(p, ",\"first_used\":");
-    p = ngx_http_katalo_status_time(p, row->first_used);
+    p = ngx_http_katalo_counters_time(p, row->first_used);
     p = ngx_sprintf(p, ",\"last_used\":");
-    p = ngx_http_katalo_status_time(p, row->last_used);
+    p = ngx_http_katalo_counters_time(p, row->last_used);
 
     return ngx_http_katalo_json_histogram(p, row->counters);
 }
@@ -156,7 +156,7 @@ ngx_http_katalo_json_histogram(u_char *p, uint64_t *counters)
     }
 
     p = ngx_sprintf(p, ",\"upstream_seconds\":{\"sum\":");
-    p = ngx_http_katalo_status_seconds(p,
+    p = ngx_http_katalo_counters_seconds(p,
                                       counters[NGX_HTTP_KATALO_UPSTREAM_MSEC]);
     p = ngx_sprintf(p, ",\"count\":%uL,\"buckets\":[", count);
 
@@ -166,7 +166,8 @@ ngx_http_katalo_json_histogram(u_char *p, uint64_t *counters)
         count += counters[NGX_HTTP_KATALO_UPSTREAM_TIME + i];
 
         p = ngx_sprintf(p, "{\"le\":");
-        p = ngx_http_katalo_status_seconds(p, ngx_http_katalo_usage_bounds[i]);
+        p = ngx_http_katalo_counters_seconds(p,
+                                             ngx_http_katalo_usage_bounds[i]);
         p = ngx_sprintf(p, ",\"count\":%uL},", count);
     }
 
