@@ -4,41 +4,11 @@
  */
 
 
-/*
- * A secret is only ever in a cell of the vault of its configuration, and in
- * the header buffer of an upstream request.  The spare cell takes what is
- * read until it has been checked; it is wiped after every use.
- */
-
-
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_vault.h"
 
 #include <openssl/crypto.h>
-#include <sys/mman.h>
 
 
-/* a key, a line end, and a byte that tells that there is more */
-#define NGX_HTTP_KATALO_READ_LEN  (NGX_HTTP_KATALO_KEY_LEN + 3)
-
-
-struct ngx_http_katalo_cell_s {
-    ngx_str_t                secret;
-    u_char                   data[sizeof(NGX_HTTP_KATALO_BEARER) - 1
-                                  + NGX_HTTP_KATALO_READ_LEN];
-};
-
-
-struct ngx_http_katalo_vault_s {
-    u_char                  *pages;     /* with a guard page at both ends */
-    size_t                   size;
-    ngx_http_katalo_cell_t  *cells;
-    ngx_uint_t               nelts;
-    ngx_http_katalo_cell_t  *spare;
-    unsigned                 unlocked:1;
-};
-
-
-static void ngx_http_katalo_vault_destroy(void *data);
 static ngx_int_t ngx_http_katalo_key_read_file(ngx_http_katalo_key_t *key,
     ngx_str_t *text, ngx_http_katalo_key_error_t *error);
 static ngx_int_t ngx_http_katalo_key_read_env(ngx_http_katalo_key_t *key,
@@ -47,123 +17,6 @@ static ngx_int_t ngx_http_katalo_key_check(ngx_str_t *text, ngx_str_t *id,
     ngx_http_katalo_key_error_t *error);
 static void ngx_http_katalo_key_install(ngx_http_katalo_key_t *key,
     ngx_http_katalo_cell_t *from, ngx_str_t *id);
-
-
-ngx_http_katalo_vault_t *
-ngx_http_katalo_vault_create(ngx_conf_t *cf, ngx_uint_t n)
-{
-    size_t                    size;
-    u_char                   *p;
-    ngx_pool_cleanup_t       *cln;
-    ngx_http_katalo_vault_t  *vault;
-
-    vault = ngx_pcalloc(cf->pool, sizeof(ngx_http_katalo_vault_t));
-    if (vault == NULL) {
-        return NULL;
-    }
-
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    size = ngx_align((n + 1) * sizeof(ngx_http_katalo_cell_t), ngx_pagesize);
-
-    p = mmap(NULL, size + 2 * ngx_pagesize, PROT_NONE,
-             MAP_PRIVATE|MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      "mmap(%uz) failed", size);
-        return NULL;
-    }
-
-    vault->pages = p;
-    vault->size = size;
-    vault->cells = (ngx_http_katalo_cell_t *) (p + ngx_pagesize);
-    vault->spare = &vault->cells[n];
-
-    cln->handler = ngx_http_katalo_vault_destroy;
-    cln->data = vault;
-
-    if (mprotect(vault->cells, size, PROT_READ|PROT_WRITE) == -1) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, ngx_errno,
-                      "mprotect(%uz) failed", size);
-        vault->size = 0;
-        return NULL;
-    }
-
-#ifdef MADV_DONTDUMP
-
-    if (madvise(vault->cells, size, MADV_DONTDUMP) == -1) {
-        ngx_log_error(NGX_LOG_WARN, cf->log, ngx_errno,
-                      "katalo: madvise(MADV_DONTDUMP) failed, keys may get "
-                      "into core dumps");
-    }
-
-#endif
-
-    ngx_http_katalo_vault_lock(vault, cf->log);
-
-    return vault;
-}
-
-
-void
-ngx_http_katalo_vault_lock(ngx_http_katalo_vault_t *vault, ngx_log_t *log)
-{
-    if (mlock(vault->cells, vault->size) == 0) {
-        return;
-    }
-
-    /* one notice for all workers, and none where the master gave it */
-
-    if (vault->unlocked
-        || (ngx_process == NGX_PROCESS_WORKER && ngx_worker != 0))
-    {
-        return;
-    }
-
-    vault->unlocked = 1;
-
-    ngx_log_error(NGX_LOG_NOTICE, log, ngx_errno,
-                  "katalo: mlock(%uz) failed, keys may be swapped out; "
-                  "raise the limit of locked memory (RLIMIT_MEMLOCK)",
-                  vault->size);
-}
-
-
-void
-ngx_http_katalo_vault_wipe(ngx_http_katalo_vault_t *vault)
-{
-    ngx_explicit_memzero(vault->cells, vault->size);
-}
-
-
-static void
-ngx_http_katalo_vault_destroy(void *data)
-{
-    ngx_http_katalo_vault_t *vault = data;
-
-    ngx_http_katalo_vault_wipe(vault);
-
-    (void) munmap(vault->pages, vault->size + 2 * ngx_pagesize);
-}
-
-
-ngx_int_t
-ngx_http_katalo_vault_add(ngx_conf_t *cf, ngx_http_katalo_vault_t *vault,
-    ngx_http_katalo_key_t *key)
-{
-    key->id.data = ngx_pnalloc(cf->pool, NGX_HTTP_KATALO_KEY_LEN);
-    if (key->id.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    key->cell = &vault->cells[vault->nelts++];
-    key->cell->secret.data = key->cell->data;
-
-    return NGX_OK;
-}
 
 
 ngx_str_t *

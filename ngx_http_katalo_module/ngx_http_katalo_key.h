@@ -8,7 +8,7 @@
 #define _NGX_HTTP_KATALO_KEY_H_INCLUDED_
 
 
-/* ngx_http_katalo_key.c: read, check, hold, wipe */
+/* ngx_http_katalo_vault.c: memory that holds secrets */
 
 /*
  * A vault holds the secrets of one configuration in pages of their own,
@@ -18,18 +18,21 @@
 ngx_http_katalo_vault_t *ngx_http_katalo_vault_create(ngx_conf_t *cf,
     ngx_uint_t cells);
 
-/* a process locks its own copy: memory locks are not inherited by fork() */
-void ngx_http_katalo_vault_lock(ngx_http_katalo_vault_t *vault,
-    ngx_log_t *log);
+/* gives the key its cell, empty as yet, and room for its id */
+ngx_int_t ngx_http_katalo_vault_add(ngx_conf_t *cf,
+    ngx_http_katalo_vault_t *vault, ngx_http_katalo_key_t *key);
+
+/* from now on, each new process locks its own copy */
+ngx_int_t ngx_http_katalo_vault_init_module(ngx_cycle_t *cycle);
+
 void ngx_http_katalo_vault_wipe(ngx_http_katalo_vault_t *vault);
+
+
+/* ngx_http_katalo_key.c: read, check, install, revoke */
 
 /* NULL: no key has this name */
 ngx_http_katalo_key_t *ngx_http_katalo_find_key(
     ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *name);
-
-/* gives the key its cell, empty as yet, and room for its id */
-ngx_int_t ngx_http_katalo_vault_add(ngx_conf_t *cf,
-    ngx_http_katalo_vault_t *vault, ngx_http_katalo_key_t *key);
 
 /*
  * Reads the key from its source and installs it.

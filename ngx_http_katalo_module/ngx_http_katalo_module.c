@@ -402,7 +402,7 @@ ngx_http_katalo_init_module(ngx_cycle_t *cycle)
 
     ngx_http_katalo_usage_init(kmcf->usage);
 
-    return NGX_OK;
+    return ngx_http_katalo_vault_init_module(cycle);
 }
 
 
@@ -436,7 +436,6 @@ ngx_http_katalo_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    ngx_http_katalo_vault_lock(kmcf->vault, cycle->log);
     ngx_http_katalo_usage_init_process(kmcf->usage);
 
     return ngx_http_katalo_rotation_init_process(cycle, kmcf);

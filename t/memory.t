@@ -92,6 +92,19 @@ sub ask {
 }
 
 
+# an nginx that may not lock memory, though it is started by root
+sub without_rights {
+    my ($gateway) = @_;
+    my $nginx = Katalo::Test::Nginx::binary();
+    my $path = $gateway->write_file('nginx', <<"EOS", 0755);
+#!/bin/sh
+exec setpriv --bounding-set=-ipc_lock $nginx "\$@"
+EOS
+
+    return $path;
+}
+
+
 my %all = (one => $one, two => $two, three => $three, env => $env);
 my $gateway = gateway()->start;
 my $master = $gateway->master_pid;
@@ -170,10 +183,16 @@ is(scalar(map { holders($_, $two) } $gateway->worker_pids), 0,
    'takes the key out of the workers');
 $gateway->stop;
 
-# where memory may not be locked
+# where workers may not lock memory, and where nobody may
 
 system("prlimit --pid $$ --memlock=0:0") == 0 or die "prlimit: $?\n";
 
+$gateway = gateway(user => 'nobody nogroup')->start;
+ok($_->[1]{flags}{lo}, 'a vault is locked before a worker gives up its rights')
+    for map { vaults($_) } $gateway->worker_pids;
+$gateway->stop;
+
+$ENV{TEST_NGINX_BINARY} = without_rights($gateway);
 $gateway = gateway(user => 'nobody nogroup')->start;
 ok(ask($gateway), 'keys are used where memory may not be locked');
 is(() = $gateway->error_log =~ /\[notice\].*katalo: mlock.*RLIMIT_MEMLOCK/g, 1,
