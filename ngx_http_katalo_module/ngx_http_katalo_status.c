@@ -14,16 +14,18 @@
 #include "ngx_http_katalo_status.h"
 
 
-#define NGX_HTTP_KATALO_STATUS_BUFFER  (4 * NGX_HTTP_KATALO_STATUS_PIECE)
+#define NGX_HTTP_KATALO_STATUS_BUFFER  (2 * NGX_HTTP_KATALO_STATUS_PIECE)
 
 
 static ngx_int_t ngx_http_katalo_status_handler(ngx_http_request_t *r);
-static ngx_http_katalo_status_format_t *ngx_http_katalo_status_negotiate(
-    ngx_http_request_t *r);
+static ngx_int_t ngx_http_katalo_status_negotiate(ngx_http_request_t *r,
+    ngx_http_katalo_status_format_t **format);
 static ngx_http_katalo_status_format_t *ngx_http_katalo_status_format(
     ngx_str_t *name);
 static ngx_int_t ngx_http_katalo_status_send_header(ngx_http_request_t *r,
     ngx_http_katalo_status_format_t *format);
+static ngx_int_t ngx_http_katalo_status_add_header(ngx_http_request_t *r,
+    char *name, char *value);
 static void ngx_http_katalo_status_write(ngx_http_request_t *r);
 static ngx_int_t ngx_http_katalo_status_send(ngx_http_request_t *r,
     ngx_http_katalo_status_ctx_t *ctx);
@@ -34,12 +36,31 @@ char  *ngx_http_katalo_status_sources[] = { "file", "env", "credential" };
 char  *ngx_http_katalo_status_states[] = { "current", "previous", "revoked" };
 
 
+static ngx_str_t  ngx_http_katalo_status_json_types[] = {
+    ngx_string("application/json"),
+    ngx_null_string
+};
+
+static ngx_str_t  ngx_http_katalo_status_prometheus_types[] = {
+    ngx_string("text/plain"),
+    ngx_string("application/openmetrics-text"),
+    ngx_null_string
+};
+
+
+/* the first one is the default */
+
 static ngx_http_katalo_status_format_t  ngx_http_katalo_status_formats[] = {
 
     { ngx_string("json"), ngx_string("application/json"),
-      ngx_http_katalo_status_json },
+      ngx_http_katalo_status_json_types, ngx_http_katalo_status_json },
 
-    { ngx_null_string, ngx_null_string, NULL }
+    { ngx_string("prometheus"),
+      ngx_string("text/plain; version=0.0.4; charset=utf-8"),
+      ngx_http_katalo_status_prometheus_types,
+      ngx_http_katalo_status_prometheus },
+
+    { ngx_null_string, ngx_null_string, NULL, NULL }
 };
 
 
@@ -59,9 +80,9 @@ ngx_http_katalo_status_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    format = ngx_http_katalo_status_negotiate(r);
-    if (format == NULL) {
-        return NGX_HTTP_BAD_REQUEST;
+    rc = ngx_http_katalo_status_negotiate(r, &format);
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     rc = ngx_http_katalo_status_send_header(r, format);
@@ -93,25 +114,33 @@ ngx_http_katalo_status_handler(ngx_http_request_t *r)
 }
 
 
-static ngx_http_katalo_status_format_t *
-ngx_http_katalo_status_negotiate(ngx_http_request_t *r)
+/* the argument, or else the directive, or else the client's Accept */
+
+static ngx_int_t
+ngx_http_katalo_status_negotiate(ngx_http_request_t *r,
+    ngx_http_katalo_status_format_t **format)
 {
     ngx_str_t                    value;
     ngx_http_katalo_loc_conf_t  *klcf;
 
-    static ngx_str_t  json = ngx_string("json");
-
-    if (ngx_http_arg(r, (u_char *) "format", 6, &value) == NGX_OK) {
-        return ngx_http_katalo_status_format(&value);
-    }
-
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
 
-    if (klcf->status_format.len) {
-        return ngx_http_katalo_status_format(&klcf->status_format);
+    if (ngx_http_arg(r, (u_char *) "format", 6, &value) == NGX_OK) {
+        *format = ngx_http_katalo_status_format(&value);
+        return *format ? NGX_OK : NGX_HTTP_BAD_REQUEST;
     }
 
-    return ngx_http_katalo_status_format(&json);
+    if (klcf->status_format.len) {
+        *format = ngx_http_katalo_status_format(&klcf->status_format);
+        return NGX_OK;
+    }
+
+    *format = ngx_http_katalo_status_accept(r, ngx_http_katalo_status_formats);
+    if (*format == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_katalo_status_add_header(r, "Vary", "Accept");
 }
 
 
@@ -137,11 +166,36 @@ static ngx_int_t
 ngx_http_katalo_status_send_header(ngx_http_request_t *r,
     ngx_http_katalo_status_format_t *format)
 {
-    ngx_table_elt_t  *h;
+    u_char  *parameters;
+
+    parameters = ngx_strlchr(format->content_type.data,
+                             format->content_type.data
+                             + format->content_type.len, ';');
 
     r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_type_len = format->content_type.len;
     r->headers_out.content_type = format->content_type;
+    r->headers_out.content_type_len = parameters
+                                    ? (size_t) (parameters
+                                                - format->content_type.data)
+                                    : format->content_type.len;
+
+    if (ngx_http_katalo_status_add_header(r, "Cache-Control", "no-store")
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_clear_content_length(r);
+
+    return ngx_http_send_header(r);
+}
+
+
+static ngx_int_t
+ngx_http_katalo_status_add_header(ngx_http_request_t *r, char *name,
+    char *value)
+{
+    ngx_table_elt_t  *h;
 
     h = ngx_list_push(&r->headers_out.headers);
     if (h == NULL) {
@@ -151,12 +205,12 @@ ngx_http_katalo_status_send_header(ngx_http_request_t *r,
     ngx_memzero(h, sizeof(ngx_table_elt_t));
 
     h->hash = 1;
-    ngx_str_set(&h->key, "Cache-Control");
-    ngx_str_set(&h->value, "no-store");
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value.data = (u_char *) value;
+    h->value.len = ngx_strlen(value);
 
-    ngx_http_clear_content_length(r);
-
-    return ngx_http_send_header(r);
+    return NGX_OK;
 }
 
 
@@ -258,8 +312,11 @@ ngx_http_katalo_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_katalo_loc_conf_t *klcf = conf;
 
-    ngx_str_t                 *value;
-    ngx_http_core_loc_conf_t  *clcf;
+    u_char                           *p, *last;
+    u_char                            names[NGX_MAX_CONF_ERRSTR];
+    ngx_str_t                        *value;
+    ngx_http_core_loc_conf_t         *clcf;
+    ngx_http_katalo_status_format_t  *format;
 
     if (ngx_http_katalo_conf_literal_key(cf)) {
         return NGX_CONF_ERROR;
@@ -277,9 +334,21 @@ ngx_http_katalo_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         value = cf->args->elts;
 
         if (ngx_http_katalo_status_format(&value[1]) == NULL) {
+            p = names;
+            last = names + NGX_MAX_CONF_ERRSTR;
+
+            for (format = ngx_http_katalo_status_formats;
+                 format->name.len;
+                 format++)
+            {
+                p = ngx_slprintf(p, last, "%s\"%V\"",
+                                 p == names ? "" : " or ", &format->name);
+            }
+
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid value \"%V\" in \"katalo_status\", "
-                               "use \"json\"", &value[1]);
+                               "use %*s", &value[1], (size_t) (p - names),
+                               names);
             return NGX_CONF_ERROR;
         }
 

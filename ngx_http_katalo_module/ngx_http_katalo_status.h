@@ -12,7 +12,7 @@
 
 
 /* bytes that a renderer may write in one call */
-#define NGX_HTTP_KATALO_STATUS_PIECE       8192
+#define NGX_HTTP_KATALO_STATUS_PIECE       16384
 
 
 typedef struct ngx_http_katalo_status_ctx_s  ngx_http_katalo_status_ctx_t;
@@ -25,9 +25,12 @@ typedef u_char *(*ngx_http_katalo_status_render_pt)(
     ngx_http_katalo_status_ctx_t *ctx, u_char *p);
 
 
+/* "types", ended by an empty one, are those of Accept that it answers to */
+
 typedef struct {
     ngx_str_t                        name;
     ngx_str_t                        content_type;
+    ngx_str_t                       *types;
     ngx_http_katalo_status_render_pt render;
 } ngx_http_katalo_status_format_t;
 
@@ -62,9 +65,21 @@ extern char  *ngx_http_katalo_status_sources[];
 extern char  *ngx_http_katalo_status_states[];
 
 
+/* ngx_http_katalo_status_accept.c */
+
+/*
+ * The format that the client's Accept asks for; the first one if it asks for
+ * none of them.  NULL: no memory.
+ */
+ngx_http_katalo_status_format_t *ngx_http_katalo_status_accept(
+    ngx_http_request_t *r, ngx_http_katalo_status_format_t *formats);
+
+
 /* renderers */
 
 u_char *ngx_http_katalo_status_json(ngx_http_katalo_status_ctx_t *ctx,
+    u_char *p);
+u_char *ngx_http_katalo_status_prometheus(ngx_http_katalo_status_ctx_t *ctx,
     u_char *p);
 
 

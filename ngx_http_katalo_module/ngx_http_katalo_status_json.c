@@ -118,7 +118,7 @@ ngx_http_katalo_json_key(ngx_http_katalo_status_ctx_t *ctx, u_char *p,
 
     p = ngx_http_katalo_json_counters(ctx, p, 0, row.counters);
 
-    return ngx_sprintf(p, ",\"in_flight\":%ui,\"rotations\":%uL,"
+    return ngx_sprintf(p, ",\"in_flight\":%uL,\"rotations\":%uL,"
                           "\"read_failures\":%uL,\"ids\":[",
                        row.in_flight, row.rotations, row.read_failures);
 }

@@ -378,6 +378,9 @@ ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key, ngx_uint_t n,
         return NGX_DONE;
     }
 
+    row->name = key->name;
+    row->source = key->source;
+
     row->id.len = sh->ids[slot].id.len;
     row->id.data = row->data;
     ngx_memcpy(row->data, sh->ids[slot].data, row->id.len);

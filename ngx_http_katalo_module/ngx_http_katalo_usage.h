@@ -56,9 +56,9 @@ typedef struct {
 typedef struct {
     ngx_str_t                        name;
     ngx_http_katalo_source_e         source;
-    ngx_uint_t                       usable;
-    ngx_uint_t                       rejected;
-    ngx_uint_t                       in_flight;
+    uint64_t                         usable;    /* boolean */
+    uint64_t                         rejected;  /* boolean */
+    uint64_t                         in_flight;
     uint64_t                         rotations;
     uint64_t                         read_failures;
     uint64_t                         counters[NGX_HTTP_KATALO_KEY_COUNTERS];
@@ -73,6 +73,8 @@ typedef enum {
 
 
 typedef struct {
+    ngx_str_t                        name;
+    ngx_http_katalo_source_e         source;
     ngx_str_t                        id;
     u_char                           data[NGX_HTTP_KATALO_KEY_LEN];
     ngx_http_katalo_id_state_e       state;
@@ -154,6 +156,10 @@ void ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
  */
 ngx_int_t ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key,
     ngx_uint_t n, ngx_http_katalo_id_row_t *row);
+
+/* places for key ids that are taken, and those that are not */
+ngx_uint_t ngx_http_katalo_usage_slots(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t *unused);
 
 
 #endif /* _NGX_HTTP_KATALO_USAGE_H_INCLUDED_ */

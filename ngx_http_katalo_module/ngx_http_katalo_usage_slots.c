@@ -265,3 +265,23 @@ ngx_http_katalo_usage_evict(ngx_http_katalo_sh_t *sh, ngx_uint_t slot)
                     sizeof(ngx_http_katalo_id_stripe_t));
     }
 }
+
+
+ngx_uint_t
+ngx_http_katalo_usage_slots(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t *unused)
+{
+    ngx_uint_t             i, used;
+    ngx_http_katalo_sh_t  *sh;
+
+    sh = usage->sh;
+    used = 0;
+
+    for (i = 0; i < sh->slots - 1; i++) {
+        used += (sh->ids[i].id.len != 0);
+    }
+
+    *unused = sh->slots - 1 - used;
+
+    return used;
+}
