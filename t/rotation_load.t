@@ -86,9 +86,9 @@ my (@published, %counted);
 push @published, time;
 
 for my $n (1 .. ROTATIONS) {
-    my $next = $published[0] + $n * EVERY;
+    my $wait = $published[0] + $n * EVERY - time;
 
-    sleep $next - time if $next > time;
+    sleep $wait if $wait > 0;
     $gateway->set_key(production => $keys[$n]);
     push @published, time;
 

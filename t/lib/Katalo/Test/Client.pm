@@ -33,7 +33,8 @@ sub new {
                                SSL_ca_file => certificate('ca'))
         : IO::Socket::INET->new(@peer);
 
-    die "connecting to port $option{port}: $@ $SSL_ERROR\n" if !$socket;
+    my $error = join ' ', grep { $_ } $@, $SSL_ERROR;
+    die "connecting to port $option{port}: $error\n" if !$socket;
 
     return bless { socket => $socket, buffer => '',
                    timeout => $option{timeout} // 10 }, $class;
