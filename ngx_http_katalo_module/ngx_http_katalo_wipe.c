@@ -18,7 +18,8 @@
 static ngx_int_t ngx_http_katalo_wipe_writer(void *data, ngx_chain_t *in);
 static void ngx_http_katalo_wipe_free_peer(ngx_peer_connection_t *pc,
     void *data, ngx_uint_t state);
-static void ngx_http_katalo_wipe_connection(ngx_http_upstream_t *u);
+static void ngx_http_katalo_wipe_unbuffered(ngx_http_upstream_t *u);
+static void ngx_http_katalo_wipe_connection(ngx_http_katalo_ctx_t *ctx);
 
 
 /* as ngx_explicit_memzero(), inline: this is done for each request */
@@ -51,7 +52,7 @@ ngx_http_katalo_wipe_writer(void *data, ngx_chain_t *in)
     rc = ngx_chain_writer(&u->writer, in);
 
     if (rc == NGX_OK) {
-        ngx_http_katalo_wipe_connection(u);
+        ngx_http_katalo_wipe_connection(ctx);
 
     } else if (ctx->free_peer == NULL) {
         ctx->free_peer = u->peer.free;
@@ -74,7 +75,7 @@ ngx_http_katalo_wipe_free_peer(ngx_peer_connection_t *pc, void *data,
 
     ctx = u->output.filter_ctx;
 
-    ngx_http_katalo_wipe_connection(u);
+    ngx_http_katalo_wipe_connection(ctx);
 
     ctx->free_peer(pc, data, state);
 }
@@ -95,32 +96,70 @@ ngx_http_katalo_wipe(ngx_http_katalo_ctx_t *ctx)
         return;
     }
 
-    b = u->request_bufs->buf;
-    p = b->start;
+    if (ctx->request->request_body_no_buffering) {
+        ngx_http_katalo_wipe_unbuffered(u);
 
-    uri_end = u->uri.data + u->uri.len;
+    } else {
+        b = u->request_bufs->buf;
+        p = b->start;
 
-    if (p <= u->uri.data && uri_end <= b->end) {
-        p = uri_end;
+        uri_end = u->uri.data + u->uri.len;
+
+        if (p <= u->uri.data && uri_end <= b->end) {
+            p = uri_end;
+        }
+
+        ngx_http_katalo_wipe_memory(p, b->end - p);
     }
 
-    ngx_http_katalo_wipe_memory(p, b->end - p);
-
     if (u->output.output_filter != ngx_http_katalo_wipe_writer) {
-        ngx_http_katalo_wipe_connection(u);
+        ngx_http_katalo_wipe_connection(ctx);
     }
 }
 
 
+/*
+ * The links of u->request_bufs are freed as soon as they are sent, and hold
+ * other buffers by now.  But the URI is in the header, and an empty line is at
+ * its end, always.
+ */
+
 static void
-ngx_http_katalo_wipe_connection(ngx_http_upstream_t *u)
+ngx_http_katalo_wipe_unbuffered(ngx_http_upstream_t *u)
+{
+    u_char  *p, *last;
+
+    if (u->uri.len == 0) {
+        return;
+    }
+
+    p = u->uri.data + u->uri.len;
+
+    if (ngx_strncmp(p, " HTTP/1.", sizeof(" HTTP/1.") - 1) != 0) {
+        return;
+    }
+
+    last = p;
+
+    while (ngx_strncmp(last, CRLF CRLF, sizeof(CRLF CRLF) - 1) != 0) {
+        last++;
+    }
+
+    ngx_http_katalo_wipe_memory(p, last - p);
+}
+
+
+static void
+ngx_http_katalo_wipe_connection(ngx_http_katalo_ctx_t *ctx)
 {
 #if (NGX_HTTP_SSL)
 
-    ngx_buf_t         *b, *ssl;
-    ngx_connection_t  *c;
+    size_t                n;
+    ngx_buf_t            *b, *ssl;
+    ngx_connection_t     *c;
+    ngx_http_upstream_t  *u;
 
-    b = u->request_bufs->buf;
+    u = ctx->upstream;
     c = u->peer.connection;
 
     if (c == NULL || c->ssl == NULL || c->ssl->buf == NULL) {
@@ -129,11 +168,18 @@ ngx_http_katalo_wipe_connection(ngx_http_upstream_t *u)
 
     ssl = c->ssl->buf;
 
-    if (ssl->start) {
-        ngx_http_katalo_wipe_memory(ssl->start,
-                                    ngx_min(b->end - b->start,
-                                            ssl->end - ssl->start));
+    if (ssl->start == NULL) {
+        return;
     }
+
+    n = ssl->end - ssl->start;
+
+    if (!ctx->request->request_body_no_buffering) {
+        b = u->request_bufs->buf;
+        n = ngx_min(n, (size_t) (b->end - b->start));
+    }
+
+    ngx_http_katalo_wipe_memory(ssl->start, n);
 
 #endif
 }
