@@ -10,10 +10,18 @@ TESTS     ?= t/*.t
 CC_OPT ?= -g -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
 LD_OPT ?= -Wl,-z,relro -Wl,-z,now -fPIC
 
+# a whole nginx: of the distribution's source, unless another is named
+NGINX_SRC    ?= objs-source/nginx
 STATIC_OBJS  ?= objs-static
 STATIC_FLAGS ?= --with-debug --with-threads --with-http_ssl_module \
 	--with-http_v2_module --with-http_auth_request_module \
-	--with-http_realip_module --with-http_sub_module
+	--with-http_realip_module --with-http_slice_module \
+	--with-http_stub_status_module --with-http_sub_module
+
+# every allocation from a pool is one of its own: an overflow is noticed
+ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all
+ASAN_OPT = -g -O1 -fno-omit-frame-pointer -DNGX_DEBUG_PALLOC=1 $(ASAN) \
+	-fsanitize-ignorelist=$(CURDIR)/t/sanitize.ignore
 
 BUILD_PACKAGES = nginx nginx-dev make gcc libc6-dev
 DEMO_PACKAGES  = perl libio-socket-ssl-perl python3 curl ca-certificates
@@ -22,7 +30,7 @@ TEST_PACKAGES  = openssl gdb $(CLIENT_PACKAGES)
 # backends, whose own headers must never be taken for a browser's
 CLIENT_PACKAGES = wget nodejs python3-requests python3-httpx python3-aiohttp \
 	libwww-perl default-jdk-headless golang-go
-CHECK_PACKAGES = clang cppcheck
+CHECK_PACKAGES = clang libclang-rt-14-dev cppcheck
 MATRIX_PACKAGES = debootstrap git
 
 MODULE  = ngx_http_katalo_module
@@ -30,8 +38,8 @@ SO      = $(OBJS)/$(MODULE).so
 SOURCES = $(wildcard $(MODULE)/*)
 BUILT   = $(abspath $(OBJS))
 
-.PHONY: all deps deps-demo deps-check install static demo run test check test-matrix \
-	warnings cppcheck style clean help
+.PHONY: all deps deps-demo deps-check install static demo run test check test-static \
+	test-asan test-matrix warnings cppcheck style clean help
 
 all: $(SO)
 
@@ -50,18 +58,23 @@ $(SO): $(OBJS)/Makefile $(SOURCES)
 	@echo "building $(SO)"
 	$(MAKE) -j$(JOBS) -C $(NGINX_DEV) -f $(BUILT)/Makefile modules
 
-static:
-	@test -n "$(NGINX_SRC)" || { \
-		echo "say where nginx's source is: make static NGINX_SRC=..."; exit 2; }
+objs-source/nginx/configure:
+	@echo "fetching nginx's source"
+	@t/nginx-source objs-source/nginx
+
+$(STATIC_OBJS)/Makefile: config $(NGINX_SRC)/configure
+	@echo "configuring $(STATIC_OBJS)/nginx"
+	rm -rf $(STATIC_OBJS)
 	mkdir -p $(STATIC_OBJS)
 	cd $(NGINX_SRC) && ./configure --with-cc=$(CC) --with-cc-opt="$(CC_OPT)" \
 		--with-ld-opt="$(LD_OPT)" $(STATIC_FLAGS) \
-		--add-module="$(CURDIR)" --builddir="$(abspath $(STATIC_OBJS))"
+		--add-module="$(CURDIR)" --builddir="$(abspath $(STATIC_OBJS))" \
+		> $(abspath $(STATIC_OBJS))/configure.log \
+		|| { tail $(abspath $(STATIC_OBJS))/configure.log; exit 1; }
+
+static: $(STATIC_OBJS)/Makefile
+	@echo "building $(STATIC_OBJS)/nginx"
 	$(MAKE) -j$(JOBS) -C $(NGINX_SRC) -f $(abspath $(STATIC_OBJS))/Makefile
-	@echo
-	@echo "built $(STATIC_OBJS)/nginx; to test it:"
-	@echo "  TEST_NGINX_BINARY=$(abspath $(STATIC_OBJS))/nginx" \
-		"TEST_NGINX_MODULE= make test"
 
 install: all
 	@modules=$$($(NGINX) -V 2>&1 | tr ' ' '\n' \
@@ -93,6 +106,16 @@ test: deps
 		@$(MAKE) -s --no-print-directory all)
 	@prove -j$(JOBS) $(TESTS) < /dev/null
 
+# a whole nginx, plain and with sanitizers: t/under says what is skipped there
+test-static: deps
+	@$(MAKE) -s --no-print-directory static
+	@t/under static $(STATIC_OBJS)/nginx -j$(JOBS) $(TESTS)
+
+test-asan: deps deps-check
+	@$(MAKE) -s --no-print-directory static CC=clang STATIC_OBJS=objs-asan \
+		CC_OPT="$(ASAN_OPT)" LD_OPT="$(ASAN)"
+	@t/under asan objs-asan/nginx -j$(JOBS) $(TESTS)
+
 # other versions of nginx, in chroots
 test-matrix:
 	@t/packages $(MATRIX_PACKAGES)
@@ -122,7 +145,7 @@ style:
 	@t/style
 
 clean:
-	rm -rf objs objs-gcc objs-clang $(STATIC_OBJS)
+	rm -rf objs objs-gcc objs-clang objs-asan objs-source $(STATIC_OBJS)
 	find t -name __pycache__ -prune -exec rm -rf {} +
 
 help:
@@ -132,9 +155,11 @@ help:
 	@echo "make run        the demo's gateway, until Ctrl-C"
 	@echo "make test       install what is missing, build, run the tests"
 	@echo "                (TESTS=t/harness.t chooses, JOBS=1 one at a time)"
+	@echo "make test-static  the same with a whole nginx, of Debian's source"
+	@echo "make test-asan  and with sanitizers"
 	@echo "make test-matrix  the tests with the nginx of other Debian releases"
 	@echo "                (SUITES=trixie chooses; root only)"
 	@echo "make check      style, warnings as errors, static analysis"
-	@echo "make static     a whole nginx with it: NGINX_SRC=<source tree>"
+	@echo "make static     a whole nginx with it (NGINX_SRC=<source tree>)"
 	@echo "make deps       install what build, demo and tests need"
 	@echo "make clean      remove what was built"

@@ -121,6 +121,24 @@ is($gateway->request('GET', '/katalo/usage/summary')->status, 401,
            'and no failure shows it');
 }
 
+SKIP: {
+    skip 'nginx runs under no tool', 2 if !Katalo::Test::Tool::reporting();
+
+    my $crash = $gateway->write_file('crash.t', <<'EOC');
+        use Test::More;
+        use Katalo::Test;
+        my $gateway = Katalo::Test->new->start;
+        kill 'SEGV', $gateway->worker_pids;
+        $gateway->wait_for_log(qr/exited with code/) or die;
+        pass('all is well');
+        done_testing();
+EOC
+    my $output = `$^X -I\Q$FindBin::Bin\E/lib $crash 2>&1`;
+
+    is($? >> 8, 1, 'what a tool reports of a worker fails a test that passes');
+    like($output, qr/^ok 1.*^# asan reports:.*SEGV/ms, 'and is shown');
+}
+
 is($gateway->quit, 0, 'nginx leaves cleanly');
 is($up->stop, 0, 'and the stand-in does');
 

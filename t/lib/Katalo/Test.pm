@@ -100,6 +100,7 @@ complete.
   TEST_NGINX_MODULE   the module's .so; objs/ngx_http_katalo_module.so of this
                       repository if unset; empty for a static build
   TEST_NGINX_LOAD     further modules to load, separated by spaces
+  TEST_NGINX_TOOL     what nginx runs under, see Katalo::Test::Tool
 
 =cut
 

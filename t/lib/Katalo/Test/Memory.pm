@@ -7,6 +7,7 @@ package Katalo::Test::Memory;
 #   core_dump($pid, $path)    of the living process, as the kernel would do it
 #   parts($secret)            what to look for: any 15 bytes of it in a row
 #                             hold one of these
+#   LARGEST                   a mapping with more bytes is a sanitizer's
 
 use strict;
 use warnings;
@@ -15,9 +16,9 @@ use Exporter qw(import);
 
 use Katalo::Test::Process qw(slurp);
 
-our @EXPORT_OK = qw(mappings holders core_dump parts holds_part);
+our @EXPORT_OK = qw(mappings holders core_dump parts holds_part LARGEST);
 
-use constant { PART => 12, STEP => 4, BLOCK => 1 << 22 };
+use constant { PART => 12, STEP => 4, BLOCK => 1 << 22, LARGEST => 1 << 34 };
 
 
 sub mappings {

@@ -11,6 +11,8 @@ use Exporter qw(import);
 use File::Basename qw(dirname);
 use version;
 
+use Katalo::Test::Tool;
+
 our @EXPORT_OK = qw(has_feature nginx_version nginx_at_least);
 
 my $repository = abs_path(dirname(__FILE__) . '/../../../..');
@@ -63,8 +65,9 @@ sub modules {
 sub command {
     my ($prefix, $name) = @_;
 
-    return (binary(), '-p', $prefix, '-c', "$prefix/conf/$name",
-            '-e', "$prefix/logs/error.log");
+    return Katalo::Test::Tool::wrap(
+        binary(), '-p', $prefix, '-c', "$prefix/conf/$name",
+        '-e', "$prefix/logs/error.log");
 }
 
 

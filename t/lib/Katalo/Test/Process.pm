@@ -10,6 +10,8 @@ use POSIX qw(:sys_wait_h);
 use Scalar::Util qw(weaken);
 use Time::HiRes qw(sleep time);
 
+use Katalo::Test::Tool;
+
 our @EXPORT_OK = qw(wait_until children title slurp);
 
 my $owner = $$;
@@ -109,10 +111,12 @@ sub DESTROY {
 
 
 END {
-    local $?;
-
     if ($$ == $owner) {
+        my $status = $?;
+
         $_->stop for grep { defined } values %running;
+
+        $? = $status || (Katalo::Test::Tool::reports() ? 1 : 0);
     }
 }
 
@@ -120,7 +124,7 @@ END {
 # Waits until the condition holds; returns what it gave last.
 sub wait_until {
     my ($condition, $timeout) = @_;
-    my $end = time + ($timeout // 10);
+    my $end = time + ($timeout // 10) * Katalo::Test::Tool::slowness();
 
     while (1) {
         my $result = $condition->();
