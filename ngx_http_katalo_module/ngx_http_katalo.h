@@ -59,6 +59,7 @@ typedef enum {
 
 
 typedef struct ngx_http_katalo_usage_s  ngx_http_katalo_usage_t;
+typedef struct ngx_http_katalo_usage_log_s  ngx_http_katalo_usage_log_t;
 typedef struct ngx_http_katalo_vault_s  ngx_http_katalo_vault_t;
 typedef struct ngx_http_katalo_cell_s   ngx_http_katalo_cell_t;
 
@@ -155,6 +156,7 @@ typedef struct {
     ngx_str_t                        zone_file; /* of its directive, if any */
     ngx_uint_t                       zone_line;
     ngx_http_katalo_usage_t         *usage;
+    ngx_http_katalo_usage_log_t     *usage_log; /* NULL: off */
     ngx_http_katalo_vault_t         *vault;
 
     ngx_str_t                        bearer;    /* "$<hidden variable>" */

@@ -131,6 +131,13 @@ ngx_command_t  ngx_http_katalo_commands[] = {
       0,
       NULL },
 
+    { ngx_string("katalo_usage_log"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      ngx_http_katalo_conf_usage_log,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("katalo_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
       ngx_http_katalo_status,

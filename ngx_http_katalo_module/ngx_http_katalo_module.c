@@ -50,8 +50,8 @@ ngx_module_t  ngx_http_katalo_module = {
     ngx_http_katalo_init_process,          /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
-    NULL,                                  /* exit master */
+    ngx_http_katalo_usage_log_exit,        /* exit process */
+    ngx_http_katalo_usage_log_exit,        /* exit master */
     NGX_MODULE_V1_PADDING
 };
 
@@ -179,6 +179,8 @@ ngx_http_katalo_create_main_conf(ngx_conf_t *cf)
         return NULL;
     }
 
+    kmcf->usage_log = NGX_CONF_UNSET_PTR;
+
     return kmcf;
 }
 
@@ -196,6 +198,8 @@ ngx_http_katalo_init_main_conf(ngx_conf_t *cf, void *conf)
     if (ngx_http_katalo_proxy_init(cf, kmcf, klcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
+
+    ngx_conf_init_ptr_value(kmcf->usage_log, NULL);
 
     if (kmcf->keys.nelts == 0) {
         return NGX_CONF_OK;

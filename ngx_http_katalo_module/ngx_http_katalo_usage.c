@@ -15,10 +15,6 @@ static ngx_uint_t ngx_http_katalo_usage_status(ngx_uint_t status);
 static ngx_uint_t ngx_http_katalo_usage_bucket(ngx_msec_t elapsed);
 static time_t *ngx_http_katalo_usage_tripwire_time(ngx_http_katalo_sh_t *sh,
     ngx_str_t *id, time_t now);
-static ngx_uint_t ngx_http_katalo_usage_in_flight(ngx_http_katalo_sh_t *sh,
-    ngx_uint_t n, ngx_uint_t slot);
-static void ngx_http_katalo_usage_sum(ngx_http_katalo_usage_t *usage,
-    ngx_uint_t slot, ngx_http_katalo_id_row_t *row);
 
 
 /* the first statuses are counted by themselves, then come the classes */
@@ -144,7 +140,7 @@ ngx_http_katalo_usage_read_failed(ngx_http_katalo_key_t *key,
     usage = key->usage;
     shkey = &usage->sh->keys[key->row];
 
-    ngx_shmtx_lock(&usage->shpool->mutex);
+    ngx_http_katalo_usage_lock(usage);
 
     if (!shkey->failed
         || shkey->failed_err != err
@@ -158,7 +154,7 @@ ngx_http_katalo_usage_read_failed(ngx_http_katalo_key_t *key,
         shkey->read_failures++;
     }
 
-    ngx_shmtx_unlock(&usage->shpool->mutex);
+    ngx_http_katalo_usage_unlock(usage);
 }
 
 
@@ -199,7 +195,7 @@ ngx_http_katalo_usage_tripwire(ngx_http_katalo_usage_t *usage,
     rc = 0;
     now = ngx_time();
 
-    ngx_shmtx_lock(&usage->shpool->mutex);
+    ngx_http_katalo_usage_lock(usage);
 
     logged = held ? &usage->sh->keys[held->row].exposed
                   : ngx_http_katalo_usage_tripwire_time(usage->sh, id, now);
@@ -209,7 +205,7 @@ ngx_http_katalo_usage_tripwire(ngx_http_katalo_usage_t *usage,
         rc = 1;
     }
 
-    ngx_shmtx_unlock(&usage->shpool->mutex);
+    ngx_http_katalo_usage_unlock(usage);
 
     return rc;
 }
@@ -276,169 +272,4 @@ ngx_http_katalo_usage_requests(ngx_http_katalo_key_t *key, ngx_uint_t slot)
     }
 
     return requests;
-}
-
-
-void
-ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
-    ngx_http_katalo_key_row_t *row)
-{
-    ngx_uint_t                     i, n;
-    ngx_http_katalo_sh_t          *sh;
-    ngx_http_katalo_usage_t       *usage;
-    ngx_http_katalo_sh_key_t      *shkey;
-    ngx_http_katalo_key_stripe_t  *stripe;
-
-    usage = key->usage;
-    sh = usage->sh;
-    shkey = &sh->keys[key->row];
-
-    ngx_memzero(row, sizeof(ngx_http_katalo_key_row_t));
-
-    row->name = key->name;
-    row->source = key->source;
-
-    ngx_shmtx_lock(&usage->shpool->mutex);
-
-    row->usable = shkey->usable;
-    row->rejected = shkey->usable && shkey->rejected == shkey->current + 1;
-    row->rotations = shkey->rotations;
-    row->read_failures = shkey->read_failures;
-
-    for (n = 0; n < sh->stripes_used; n++) {
-        stripe = &ngx_http_katalo_usage_key_stripe(sh, n)[key->row];
-
-        for (i = 0; i < NGX_HTTP_KATALO_KEY_COUNTERS; i++) {
-            row->counters[i] += stripe->counters[i];
-        }
-
-        row->in_flight += ngx_http_katalo_usage_in_flight(sh, n, shkey->slots);
-    }
-
-    ngx_shmtx_unlock(&usage->shpool->mutex);
-}
-
-
-/* of all ids of a key: those of a process that is gone are gone with it */
-
-static ngx_uint_t
-ngx_http_katalo_usage_in_flight(ngx_http_katalo_sh_t *sh, ngx_uint_t n,
-    ngx_uint_t slot)
-{
-    ngx_uint_t                    i, alive, in_flight;
-    ngx_http_katalo_id_stripe_t  *stripe;
-
-    in_flight = 0;
-    alive = ngx_http_katalo_usage_alive(sh, n);
-
-    for ( /* void */ ;
-         alive && slot != NGX_HTTP_KATALO_NONE;
-         slot = sh->ids[slot].next)
-    {
-        stripe = &ngx_http_katalo_usage_id_stripe(sh, n)[slot];
-
-        for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
-
-            if (alive & ((ngx_uint_t) 1 << i)) {
-                in_flight += stripe->in_flight[i];
-            }
-        }
-    }
-
-    return in_flight;
-}
-
-
-ngx_int_t
-ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key, ngx_uint_t n,
-    ngx_http_katalo_id_row_t *row)
-{
-    ngx_uint_t                 slot;
-    ngx_http_katalo_sh_t      *sh;
-    ngx_http_katalo_usage_t   *usage;
-    ngx_http_katalo_sh_key_t  *shkey;
-
-    usage = key->usage;
-    sh = usage->sh;
-    shkey = &sh->keys[key->row];
-
-    ngx_memzero(row, sizeof(ngx_http_katalo_id_row_t));
-
-    ngx_shmtx_lock(&usage->shpool->mutex);
-
-    for (slot = shkey->slots;
-         n && slot != NGX_HTTP_KATALO_NONE;
-         slot = sh->ids[slot].next)
-    {
-        n--;
-    }
-
-    if (slot == NGX_HTTP_KATALO_NONE) {
-        ngx_shmtx_unlock(&usage->shpool->mutex);
-        return NGX_DONE;
-    }
-
-    row->name = key->name;
-    row->source = key->source;
-
-    row->id.len = sh->ids[slot].id.len;
-    row->id.data = row->data;
-    ngx_memcpy(row->data, sh->ids[slot].data, row->id.len);
-
-    if (slot != shkey->current) {
-        row->state = NGX_HTTP_KATALO_ID_PREVIOUS;
-
-    } else {
-        row->state = shkey->usable ? NGX_HTTP_KATALO_ID_CURRENT
-                                   : NGX_HTTP_KATALO_ID_REVOKED;
-    }
-
-    ngx_http_katalo_usage_sum(usage, slot, row);
-
-    ngx_shmtx_unlock(&usage->shpool->mutex);
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_katalo_usage_sum(ngx_http_katalo_usage_t *usage, ngx_uint_t slot,
-    ngx_http_katalo_id_row_t *row)
-{
-    time_t                        first;
-    uint64_t                      columns[NGX_HTTP_KATALO_OPERATIONS];
-    ngx_uint_t                    i, n;
-    ngx_http_katalo_id_stripe_t  *stripe;
-
-    for (n = 0; n < usage->sh->stripes_used; n++) {
-        stripe = &ngx_http_katalo_usage_id_stripe(usage->sh, n)[slot];
-
-        for (i = 0; i < NGX_HTTP_KATALO_ID_COUNTERS; i++) {
-            row->counters[i] += stripe->counters[i];
-        }
-
-        first = stripe->first_used;
-
-        if (first && (row->first_used == 0 || first < row->first_used)) {
-            row->first_used = first;
-        }
-
-        row->last_used = ngx_max(row->last_used, (time_t) stripe->last_used);
-    }
-
-    /* from columns to operations; a name that is gone is "other" by now */
-
-    ngx_memcpy(columns, row->counters, sizeof(columns));
-    ngx_memzero(row->counters, sizeof(columns));
-
-    n = NGX_HTTP_KATALO_BUILTIN + usage->conf->operations.nelts;
-
-    for (i = 0; i < n; i++) {
-        row->counters[i] += columns[usage->columns[i]];
-        columns[usage->columns[i]] = 0;
-    }
-
-    for (i = 0; i < NGX_HTTP_KATALO_OPERATIONS; i++) {
-        row->counters[NGX_HTTP_KATALO_OTHER] += columns[i];
-    }
 }

@@ -15,7 +15,12 @@ typedef enum {
     NGX_HTTP_KATALO_BROWSER_REPORTED = NGX_HTTP_KATALO_REFUSALS,
     NGX_HTTP_KATALO_STRIPPED,
     NGX_HTTP_KATALO_CLIENT_KEY,
-    NGX_HTTP_KATALO_KEY_COUNTERS
+    NGX_HTTP_KATALO_KEY_COUNTERS,
+
+    /* not counted by each process, but totals nevertheless */
+    NGX_HTTP_KATALO_ROTATIONS = NGX_HTTP_KATALO_KEY_COUNTERS,
+    NGX_HTTP_KATALO_READ_FAILURES,
+    NGX_HTTP_KATALO_KEY_TOTALS
 } ngx_http_katalo_key_counter_e;
 
 
@@ -160,6 +165,18 @@ ngx_int_t ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key,
 /* places for key ids that are taken, and those that are not */
 ngx_uint_t ngx_http_katalo_usage_slots(ngx_http_katalo_usage_t *usage,
     ngx_uint_t *unused);
+
+
+/* ngx_http_katalo_conf_log.c */
+
+char *ngx_http_katalo_conf_usage_log(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+
+/* ngx_http_katalo_usage_log.c */
+
+/* a process ends: what it, and those that were killed, have counted */
+void ngx_http_katalo_usage_log_exit(ngx_cycle_t *cycle);
 
 
 #endif /* _NGX_HTTP_KATALO_USAGE_H_INCLUDED_ */

@@ -85,7 +85,9 @@ ngx_http_katalo_usage_free_row(ngx_http_katalo_usage_t *usage, ngx_uint_t from)
     for (i = 0; i < sh->rows - 1; i++) {
         shkey = &sh->keys[i];
 
-        if (ngx_http_katalo_usage_row_in_use(usage, i)) {
+        if (ngx_http_katalo_usage_row_in_use(usage, i)
+            || ngx_http_katalo_usage_flush_row(usage, i) != NGX_OK)
+        {
             continue;
         }
 
@@ -104,12 +106,15 @@ ngx_http_katalo_usage_free_row(ngx_http_katalo_usage_t *usage, ngx_uint_t from)
         shkey->rotations = 0;
         shkey->read_failures = 0;
 
+        ngx_memzero(shkey->flushed, sizeof(shkey->flushed));
+
         return i;
     }
 
     ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                   "katalo: \"katalo_zone\" is full of keys that old worker "
-                  "processes still use");
+                  "processes still use, or whose counts the usage log does "
+                  "not have yet");
 
     return sh->rows - 1;
 }

@@ -10,7 +10,10 @@
 static void ngx_http_katalo_usage_take(ngx_http_katalo_key_t *key);
 static ngx_uint_t ngx_http_katalo_usage_slot(ngx_http_katalo_usage_t *usage,
     ngx_http_katalo_key_t *key);
-static ngx_uint_t ngx_http_katalo_usage_free_slot(ngx_http_katalo_sh_t *sh);
+static ngx_uint_t ngx_http_katalo_usage_free_slot(
+    ngx_http_katalo_usage_t *usage);
+static ngx_uint_t ngx_http_katalo_usage_oldest_slot(
+    ngx_http_katalo_usage_t *usage, ngx_uint_t flushed);
 
 
 void
@@ -20,11 +23,11 @@ ngx_http_katalo_usage_hold(ngx_http_katalo_key_t *key)
         return;
     }
 
-    ngx_shmtx_lock(&key->usage->shpool->mutex);
+    ngx_http_katalo_usage_lock(key->usage);
 
     ngx_http_katalo_usage_take(key);
 
-    ngx_shmtx_unlock(&key->usage->shpool->mutex);
+    ngx_http_katalo_usage_unlock(key->usage);
 }
 
 
@@ -86,7 +89,7 @@ ngx_http_katalo_usage_publish(ngx_http_katalo_key_t *key)
 
     usage = key->usage;
 
-    ngx_shmtx_lock(&usage->shpool->mutex);
+    ngx_http_katalo_usage_lock(usage);
 
     shkey = &usage->sh->keys[key->row];
     shkey->failed = 0;
@@ -114,7 +117,7 @@ ngx_http_katalo_usage_publish(ngx_http_katalo_key_t *key)
         shkey->usable = 0;
     }
 
-    ngx_shmtx_unlock(&usage->shpool->mutex);
+    ngx_http_katalo_usage_unlock(usage);
 }
 
 
@@ -133,7 +136,7 @@ static ngx_uint_t
 ngx_http_katalo_usage_slot(ngx_http_katalo_usage_t *usage,
     ngx_http_katalo_key_t *key)
 {
-    ngx_uint_t                 slot;
+    ngx_uint_t                 n, slot;
     ngx_http_katalo_sh_t      *sh;
     ngx_http_katalo_sh_id_t   *id;
     ngx_http_katalo_sh_key_t  *shkey;
@@ -151,7 +154,7 @@ ngx_http_katalo_usage_slot(ngx_http_katalo_usage_t *usage,
         }
     }
 
-    slot = ngx_http_katalo_usage_free_slot(sh);
+    slot = ngx_http_katalo_usage_free_slot(usage);
 
     if (slot == sh->slots - 1) {
         return slot;
@@ -159,10 +162,24 @@ ngx_http_katalo_usage_slot(ngx_http_katalo_usage_t *usage,
 
     id = &sh->ids[slot];
 
+    /* what is left of an id before, if a process was killed right here, too */
+
+    for (n = 0; n < sh->stripes; n++) {
+        ngx_memzero(&ngx_http_katalo_usage_id_stripe(sh, n)[slot],
+                    sizeof(ngx_http_katalo_id_stripe_t));
+    }
+
+    ngx_memzero(id->flushed, sizeof(id->flushed));
+
     ngx_memcpy(id->data, key->id.data, key->id.len);
-    id->id.len = key->id.len;
     id->row = key->row;
     id->next = shkey->slots;
+
+    ngx_memory_barrier();
+
+    id->id.len = key->id.len;
+
+    ngx_memory_barrier();
 
     shkey->slots = slot;
 
@@ -173,10 +190,12 @@ ngx_http_katalo_usage_slot(ngx_http_katalo_usage_t *usage,
 /* a free slot, or that of the longest unused previous id */
 
 static ngx_uint_t
-ngx_http_katalo_usage_free_slot(ngx_http_katalo_sh_t *sh)
+ngx_http_katalo_usage_free_slot(ngx_http_katalo_usage_t *usage)
 {
-    ngx_uint_t         i, slot;
-    ngx_atomic_uint_t  last_used, oldest;
+    ngx_uint_t             i, slot;
+    ngx_http_katalo_sh_t  *sh;
+
+    sh = usage->sh;
 
     for (i = 0; i < sh->slots - 1; i++) {
 
@@ -185,6 +204,33 @@ ngx_http_katalo_usage_free_slot(ngx_http_katalo_sh_t *sh)
         }
     }
 
+    slot = ngx_http_katalo_usage_oldest_slot(usage, 0);
+
+    if (slot != sh->slots - 1
+        && ngx_http_katalo_usage_flush_slot(usage, slot) != NGX_OK)
+    {
+        slot = ngx_http_katalo_usage_oldest_slot(usage, 1);
+    }
+
+    if (slot != sh->slots - 1) {
+        ngx_http_katalo_usage_evict(sh, slot);
+    }
+
+    return slot;
+}
+
+
+/* flushed: of those only that have nothing for the usage log */
+
+static ngx_uint_t
+ngx_http_katalo_usage_oldest_slot(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t flushed)
+{
+    ngx_uint_t             i, slot;
+    ngx_atomic_uint_t      last_used, oldest;
+    ngx_http_katalo_sh_t  *sh;
+
+    sh = usage->sh;
     slot = sh->slots - 1;
     oldest = (ngx_atomic_uint_t) -1;
 
@@ -192,15 +238,12 @@ ngx_http_katalo_usage_free_slot(ngx_http_katalo_sh_t *sh)
 
         if (i != sh->keys[sh->ids[i].row].current
             && !ngx_http_katalo_usage_slot_in_use(sh, i, &last_used)
-            && last_used < oldest)
+            && last_used < oldest
+            && (!flushed || ngx_http_katalo_usage_flushed(usage, i)))
         {
             slot = i;
             oldest = last_used;
         }
-    }
-
-    if (slot != sh->slots - 1) {
-        ngx_http_katalo_usage_evict(sh, slot);
     }
 
     return slot;
@@ -239,10 +282,15 @@ ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
 }
 
 
+/*
+ * A process that is killed in between leaves a slot that is in no list, with
+ * an id, and is not in use: it is given away later.
+ */
+
 void
 ngx_http_katalo_usage_evict(ngx_http_katalo_sh_t *sh, ngx_uint_t slot)
 {
-    ngx_uint_t                 n, *link;
+    ngx_uint_t                *link;
     ngx_http_katalo_sh_key_t  *shkey;
 
     shkey = &sh->keys[sh->ids[slot].row];
@@ -250,20 +298,19 @@ ngx_http_katalo_usage_evict(ngx_http_katalo_sh_t *sh, ngx_uint_t slot)
     (void) ngx_atomic_cmp_set(&shkey->rejected, slot + 1, 0);
 
     for (link = &shkey->slots;
-         *link != slot;
+         *link != slot && *link != NGX_HTTP_KATALO_NONE;
          link = &sh->ids[*link].next)
     {
         /* void */
     }
 
-    *link = sh->ids[slot].next;
+    if (*link == slot) {
+        *link = sh->ids[slot].next;
+    }
+
+    ngx_memory_barrier();
 
     sh->ids[slot].id.len = 0;
-
-    for (n = 0; n < sh->stripes; n++) {
-        ngx_memzero(&ngx_http_katalo_usage_id_stripe(sh, n)[slot],
-                    sizeof(ngx_http_katalo_id_stripe_t));
-    }
 }
 
 

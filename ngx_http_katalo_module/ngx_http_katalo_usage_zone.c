@@ -13,11 +13,6 @@ static ngx_int_t ngx_http_katalo_usage_too_small(ngx_shm_zone_t *shm_zone,
     ngx_http_katalo_usage_t *usage, ngx_uint_t stripes);
 static ngx_int_t ngx_http_katalo_usage_create(ngx_shm_zone_t *shm_zone,
     ngx_http_katalo_usage_t *usage);
-static ngx_uint_t ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh,
-    ngx_uint_t *place);
-static void ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh, ngx_uint_t n,
-    ngx_uint_t place);
-static ngx_uint_t ngx_http_katalo_usage_running(ngx_pid_t pid);
 static size_t ngx_http_katalo_usage_size(ngx_uint_t rows, ngx_uint_t stripes);
 
 
@@ -81,6 +76,11 @@ ngx_http_katalo_usage_add_zone(ngx_conf_t *cf,
 
     usage->cycle = cf->cycle;
     usage->conf = kmcf;
+    usage->log = kmcf->usage_log;
+
+    if (usage->log) {
+        usage->log->usage = usage;
+    }
 
     kmcf->usage = usage;
 
@@ -128,7 +128,7 @@ ngx_http_katalo_usage_init_zone(ngx_shm_zone_t *shm_zone, void *data)
                                                usage->sh->stripes);
     }
 
-    return NGX_OK;
+    return ngx_http_katalo_usage_log_inherit(usage, old);
 }
 
 
@@ -251,12 +251,13 @@ ngx_http_katalo_usage_init(ngx_http_katalo_usage_t *usage)
     ngx_core_conf_t         *ccf;
     ngx_http_katalo_key_t  **key;
 
-    ngx_shmtx_lock(&usage->shpool->mutex);
+    ngx_http_katalo_usage_lock(usage);
 
+    ngx_http_katalo_usage_log_init(usage);
     ngx_http_katalo_usage_init_rows(usage);
     ngx_http_katalo_usage_init_columns(usage);
 
-    ngx_shmtx_unlock(&usage->shpool->mutex);
+    ngx_http_katalo_usage_unlock(usage);
 
     key = usage->conf->keys.elts;
 
@@ -284,7 +285,7 @@ ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage)
 
     sh = usage->sh;
 
-    ngx_shmtx_lock(&usage->shpool->mutex);
+    ngx_http_katalo_usage_lock(usage);
 
     n = ngx_http_katalo_usage_join(sh, &usage->place);
 
@@ -297,118 +298,62 @@ ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage)
         usage->keys[key[i]->row].held |= (ngx_uint_t) 1 << usage->place;
     }
 
-    ngx_shmtx_unlock(&usage->shpool->mutex);
+    ngx_http_katalo_usage_unlock(usage);
 
     for (i = 0; i < usage->conf->keys.nelts; i++) {
         key[i]->slot = sh->slots - 1;
         ngx_http_katalo_usage_hold(key[i]);
     }
+
+    ngx_http_katalo_usage_log_init_process(usage);
 }
 
 
-/*
- * The stripe and the place in it that are this process's already, those of one
- * that is gone, or, with more processes than stripes, as after a reload with
- * more workers than at the start, a further place.
- */
+#if (NGX_HAVE_ATOMIC_OPS)
 
-static ngx_uint_t
-ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh, ngx_uint_t *place)
+void
+ngx_http_katalo_usage_lock(ngx_http_katalo_usage_t *usage)
 {
-    ngx_uint_t                 i, n;
-    ngx_http_katalo_stripe_t  *stripe;
+    ngx_pid_t     pid;
+    siginfo_t     info;
+    ngx_shmtx_t  *mutex;
 
-    for (n = 0; n < sh->stripes_used; n++) {
-        stripe = ngx_http_katalo_usage_stripe(sh, n);
+    mutex = &usage->shpool->mutex;
 
-        for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
+    if (ngx_process != NGX_PROCESS_MASTER) {
+        ngx_shmtx_lock(mutex);
+        return;
+    }
 
-            if (stripe->pids[i] == (ngx_atomic_t) ngx_pid) {
-                *place = i;
-                return n;
-            }
+    while (!ngx_shmtx_trylock(mutex)) {
+        pid = *mutex->lock;
+        info.si_pid = 0;
+
+        if (pid
+            && waitid(P_PID, pid, &info, WEXITED|WNOHANG|WNOWAIT) == 0
+            && info.si_pid == pid)
+        {
+            (void) ngx_shmtx_force_unlock(mutex, pid);
+            continue;
         }
-    }
 
-    for (n = 0; n < sh->stripes; n++) {
-
-        if (!ngx_http_katalo_usage_alive(sh, n)) {
-            ngx_memzero(ngx_http_katalo_usage_stripe(sh, n),
-                        sizeof(ngx_http_katalo_stripe_t));
-            break;
-        }
-    }
-
-    if (n == sh->stripes) {
-        n = (ngx_uint_t) ngx_process_slot % sh->stripes;
-    }
-
-    stripe = ngx_http_katalo_usage_stripe(sh, n);
-
-    for (i = 0; i < NGX_HTTP_KATALO_SHARERS - 1; i++) {
-        if (!ngx_http_katalo_usage_running(stripe->pids[i])) {
-            break;
-        }
-    }
-
-    ngx_http_katalo_usage_clear(sh, n, i);
-
-    stripe->pids[i] = ngx_pid;
-    sh->stripes_used = ngx_max(sh->stripes_used, n + 1);
-
-    *place = i;
-
-    return n;
-}
-
-
-/* gauges of a process that is gone; its counters stay */
-
-static void
-ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh, ngx_uint_t n,
-    ngx_uint_t place)
-{
-    ngx_uint_t                     i, bit;
-    ngx_http_katalo_id_stripe_t   *ids;
-    ngx_http_katalo_key_stripe_t  *keys;
-
-    bit = (ngx_uint_t) 1 << place;
-    keys = ngx_http_katalo_usage_key_stripe(sh, n);
-    ids = ngx_http_katalo_usage_id_stripe(sh, n);
-
-    for (i = 0; i < sh->rows; i++) {
-        keys[i].held &= ~bit;
-    }
-
-    for (i = 0; i < sh->slots; i++) {
-        ids[i].held &= ~bit;
-        ids[i].in_flight[place] = 0;
+        ngx_msleep(1);
     }
 }
 
+#else
 
-ngx_uint_t
-ngx_http_katalo_usage_alive(ngx_http_katalo_sh_t *sh, ngx_uint_t n)
+void
+ngx_http_katalo_usage_lock(ngx_http_katalo_usage_t *usage)
 {
-    ngx_uint_t                 i, alive;
-    ngx_http_katalo_stripe_t  *stripe;
-
-    alive = 0;
-    stripe = ngx_http_katalo_usage_stripe(sh, n);
-
-    for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
-
-        if (ngx_http_katalo_usage_running(stripe->pids[i])) {
-            alive |= (ngx_uint_t) 1 << i;
-        }
-    }
-
-    return alive;
+    ngx_shmtx_lock(&usage->shpool->mutex);
 }
 
+#endif
 
-static ngx_uint_t
-ngx_http_katalo_usage_running(ngx_pid_t pid)
+
+void
+ngx_http_katalo_usage_unlock(ngx_http_katalo_usage_t *usage)
 {
-    return pid && (kill(pid, 0) != -1 || ngx_errno != NGX_ESRCH);
+    ngx_shmtx_unlock(&usage->shpool->mutex);
 }

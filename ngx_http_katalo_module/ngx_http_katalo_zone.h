@@ -16,7 +16,8 @@
  * unlocks for a process that died.
  *
  * A slot is given to another id only if no living process holds it as the
- * current one and no request that used it is in flight.
+ * current one and no request that used it is in flight, and if its counts have
+ * gone to the usage log.
  */
 
 
@@ -25,6 +26,7 @@
 
 
 #include "ngx_http_katalo.h"
+#include "ngx_http_katalo_usage_line.h"
 
 
 #define NGX_HTTP_KATALO_NONE      ((ngx_uint_t) -1)
@@ -76,6 +78,9 @@ typedef struct {
     time_t                        exposed;  /* when a line was logged of it */
     uint64_t                      rotations;
     uint64_t                      read_failures;
+
+    /* what the usage log has */
+    uint64_t                      flushed[NGX_HTTP_KATALO_KEY_TOTALS];
 } ngx_http_katalo_sh_key_t;
 
 
@@ -84,6 +89,7 @@ typedef struct {
     u_char                        data[NGX_HTTP_KATALO_KEY_LEN];
     ngx_uint_t                    row;
     ngx_uint_t                    next;
+    uint64_t                      flushed[NGX_HTTP_KATALO_ID_COUNTERS];
 } ngx_http_katalo_sh_id_t;
 
 
@@ -103,6 +109,29 @@ typedef struct {
 } ngx_http_katalo_sh_tripwire_t;
 
 
+/*
+ * The line of the usage log that is being written.  Its file is that which the
+ * line was begun in; "ino" is 0 where it is not a regular one.
+ */
+
+typedef struct {
+    ngx_atomic_t                  pending;
+    ngx_atomic_t                  writing;  /* in write() */
+
+    dev_t                         dev;
+    ino_t                         ino;
+    off_t                         start;    /* of the line, in the file */
+    size_t                        len;
+    size_t                        written;
+
+    ngx_uint_t                    row;
+    ngx_uint_t                    slot;
+    ngx_http_katalo_usage_line_t  line;
+
+    ngx_err_t                     err;      /* why it could not be written */
+} ngx_http_katalo_sh_line_t;
+
+
 /* the last row and the last slot take what finds no other */
 
 typedef struct {
@@ -120,7 +149,28 @@ typedef struct {
                                   operations[NGX_HTTP_KATALO_CUSTOM];
 
     ngx_http_katalo_sh_tripwire_t tripwires[NGX_HTTP_KATALO_TRIPWIRES];
+
+    /* the usage log: is there one, when is it due, how often reopened */
+    ngx_uint_t                    logged;
+    ngx_msec_t                    log_next;
+    ngx_uint_t                    log_reopens;
+    ngx_http_katalo_sh_line_t     line;
 } ngx_http_katalo_sh_t;
+
+
+struct ngx_http_katalo_usage_log_s {
+    ngx_str_t                     name;     /* for messages */
+    ngx_open_file_t              *file;     /* NULL: syslog */
+    ngx_syslog_peer_t            *peer;
+    ngx_uint_t                    interval; /* seconds */
+
+    ngx_fd_t                      previous; /* the old configuration's file */
+    ngx_uint_t                    reopens;
+
+    ngx_http_katalo_usage_t      *usage;
+    ngx_event_t                   event;
+    ngx_uint_t                    row;      /* the next of a pass, or NONE */
+};
 
 
 struct ngx_http_katalo_usage_s {
@@ -128,6 +178,7 @@ struct ngx_http_katalo_usage_s {
     ngx_slab_pool_t              *shpool;
     ngx_cycle_t                  *cycle;
     ngx_http_katalo_main_conf_t  *conf;
+    ngx_http_katalo_usage_log_t  *log;      /* NULL: off */
 
     /* this process's own, and its place in the stripe */
     ngx_http_katalo_key_stripe_t *keys;
@@ -161,12 +212,75 @@ void ngx_http_katalo_usage_init_columns(ngx_http_katalo_usage_t *usage);
 ngx_uint_t ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh,
     ngx_uint_t slot, ngx_atomic_uint_t *last_used);
 
-/* frees the slot, and forgets its counts */
+/* frees the slot; its counts must have gone to the usage log */
 void ngx_http_katalo_usage_evict(ngx_http_katalo_sh_t *sh,
     ngx_uint_t slot);
 
+/*
+ * The stripe and the place in it that are this process's already, those of one
+ * that is gone, or, with more processes than stripes, as after a reload with
+ * more workers than at the start, a further place.
+ */
+ngx_uint_t ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh,
+    ngx_uint_t *place);
+
 /* a bit for the place of each process in the stripe that is alive */
 ngx_uint_t ngx_http_katalo_usage_alive(ngx_http_katalo_sh_t *sh, ngx_uint_t n);
+
+/*
+ * Takes the zone's mutex.  A master that waits for it sees no SIGCHLD, which
+ * would unlock it for a worker that was killed.
+ */
+void ngx_http_katalo_usage_lock(ngx_http_katalo_usage_t *usage);
+void ngx_http_katalo_usage_unlock(ngx_http_katalo_usage_t *usage);
+
+/* what has been counted, over all processes; operations by their columns */
+void ngx_http_katalo_usage_sum_key(ngx_http_katalo_sh_t *sh, ngx_uint_t row,
+    uint64_t *totals);
+void ngx_http_katalo_usage_sum_id(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
+    uint64_t *totals);
+
+
+/*
+ * ngx_http_katalo_usage_flush.c: what is new to the usage log.  The caller
+ * has the mutex.  NGX_AGAIN: try again soon.  NGX_ERROR: something waits to be
+ * written; it is logged once.
+ */
+
+ngx_int_t ngx_http_katalo_usage_flush_row(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t row);
+ngx_int_t ngx_http_katalo_usage_flush_slot(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t slot);
+
+/* does the usage log have all of the slot? */
+ngx_uint_t ngx_http_katalo_usage_flushed(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t slot);
+
+/* writes the line that a process left unwritten, if any */
+ngx_int_t ngx_http_katalo_usage_flush_pending(ngx_http_katalo_usage_t *usage);
+
+
+/*
+ * ngx_http_katalo_usage_write.c: writes what of the line is not written yet;
+ * results as above, errno is set.  The caller has the mutex.
+ */
+ngx_int_t ngx_http_katalo_usage_write(ngx_http_katalo_usage_log_t *log,
+    ngx_http_katalo_sh_line_t *line, u_char *buf, size_t len);
+
+
+/* ngx_http_katalo_usage_log.c */
+
+/* before the file is reopened */
+void ngx_http_katalo_usage_log_reopen(ngx_open_file_t *file,
+    ngx_log_t *unused);
+
+/* a reload: the file that old workers go on to write */
+ngx_int_t ngx_http_katalo_usage_log_inherit(ngx_http_katalo_usage_t *usage,
+    ngx_http_katalo_usage_t *old);
+
+/* the configuration takes effect; the caller has the mutex */
+void ngx_http_katalo_usage_log_init(ngx_http_katalo_usage_t *usage);
+void ngx_http_katalo_usage_log_init_process(ngx_http_katalo_usage_t *usage);
 
 
 #endif /* _NGX_HTTP_KATALO_ZONE_H_INCLUDED_ */

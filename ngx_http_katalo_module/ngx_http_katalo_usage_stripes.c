@@ -1,0 +1,114 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+#include "ngx_http_katalo_zone.h"
+
+
+static void ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh, ngx_uint_t n,
+    ngx_uint_t place);
+static ngx_uint_t ngx_http_katalo_usage_running(ngx_pid_t pid);
+
+
+ngx_uint_t
+ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh, ngx_uint_t *place)
+{
+    ngx_uint_t                 i, n;
+    ngx_http_katalo_stripe_t  *stripe;
+
+    for (n = 0; n < sh->stripes_used; n++) {
+        stripe = ngx_http_katalo_usage_stripe(sh, n);
+
+        for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
+
+            if (stripe->pids[i] == (ngx_atomic_t) ngx_pid) {
+                *place = i;
+                return n;
+            }
+        }
+    }
+
+    for (n = 0; n < sh->stripes; n++) {
+
+        if (!ngx_http_katalo_usage_alive(sh, n)) {
+            ngx_memzero(ngx_http_katalo_usage_stripe(sh, n),
+                        sizeof(ngx_http_katalo_stripe_t));
+            break;
+        }
+    }
+
+    if (n == sh->stripes) {
+        n = (ngx_uint_t) ngx_process_slot % sh->stripes;
+    }
+
+    stripe = ngx_http_katalo_usage_stripe(sh, n);
+
+    for (i = 0; i < NGX_HTTP_KATALO_SHARERS - 1; i++) {
+        if (!ngx_http_katalo_usage_running(stripe->pids[i])) {
+            break;
+        }
+    }
+
+    ngx_http_katalo_usage_clear(sh, n, i);
+
+    stripe->pids[i] = ngx_pid;
+    sh->stripes_used = ngx_max(sh->stripes_used, n + 1);
+
+    *place = i;
+
+    return n;
+}
+
+
+/* gauges of a process that is gone; its counters stay */
+
+static void
+ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh, ngx_uint_t n,
+    ngx_uint_t place)
+{
+    ngx_uint_t                     i, bit;
+    ngx_http_katalo_id_stripe_t   *ids;
+    ngx_http_katalo_key_stripe_t  *keys;
+
+    bit = (ngx_uint_t) 1 << place;
+    keys = ngx_http_katalo_usage_key_stripe(sh, n);
+    ids = ngx_http_katalo_usage_id_stripe(sh, n);
+
+    for (i = 0; i < sh->rows; i++) {
+        keys[i].held &= ~bit;
+    }
+
+    for (i = 0; i < sh->slots; i++) {
+        ids[i].held &= ~bit;
+        ids[i].in_flight[place] = 0;
+    }
+}
+
+
+ngx_uint_t
+ngx_http_katalo_usage_alive(ngx_http_katalo_sh_t *sh, ngx_uint_t n)
+{
+    ngx_uint_t                 i, alive;
+    ngx_http_katalo_stripe_t  *stripe;
+
+    alive = 0;
+    stripe = ngx_http_katalo_usage_stripe(sh, n);
+
+    for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
+
+        if (ngx_http_katalo_usage_running(stripe->pids[i])) {
+            alive |= (ngx_uint_t) 1 << i;
+        }
+    }
+
+    return alive;
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_usage_running(ngx_pid_t pid)
+{
+    return pid && (kill(pid, 0) != -1 || ngx_errno != NGX_ESRCH);
+}
