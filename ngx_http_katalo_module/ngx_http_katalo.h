@@ -207,9 +207,9 @@ struct ngx_http_katalo_loc_conf_s {
     ngx_flag_t                       intercept_errors;
     ngx_str_t                        status_format;
 
-    /* request headers that the guard looks at, and their lengths */
+    /* request headers that the guard looks at, and a mask of their hashes */
     ngx_hash_t                       headers;
-    uint64_t                         header_lengths;
+    uint64_t                         header_mask;
 
     ngx_http_katalo_proxy_t          proxy;
 
@@ -238,6 +238,7 @@ typedef struct {
  */
 
 typedef struct {
+    ngx_pool_cleanup_t               cleanup;
     ngx_http_request_t              *request;
     ngx_http_katalo_loc_conf_t      *conf;
     ngx_http_katalo_key_t           *key;

@@ -271,12 +271,13 @@ ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx, ngx_uint_t status)
     }
 
     log = ctx->request->connection->log;
-    id = ngx_http_katalo_usage_id(key, ctx->slot);
 
     if (status != NGX_HTTP_UNAUTHORIZED) {
         key->rejected = 0;
 
         if (ngx_http_katalo_usage_rejected(key, ctx->slot, 0)) {
+            id = ngx_http_katalo_usage_id(key, ctx->slot);
+
             ngx_log_error(NGX_LOG_NOTICE, log, 0,
                           "katalo: key \"%V\" id \"%V\" is accepted by "
                           "Katalo again", &key->name, id);
@@ -286,6 +287,8 @@ ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx, ngx_uint_t status)
     }
 
     if (ngx_http_katalo_usage_rejected(key, ctx->slot, 1)) {
+        id = ngx_http_katalo_usage_id(key, ctx->slot);
+
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "katalo: key \"%V\" id \"%V\" is rejected by Katalo: "
                       "revoked or rotated?", &key->name, id);

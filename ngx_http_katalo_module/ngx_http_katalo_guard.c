@@ -33,7 +33,10 @@ static ngx_int_t ngx_http_katalo_guard_add_header(ngx_array_t *names,
     ngx_http_katalo_loc_conf_t *conf, ngx_str_t *name, uintptr_t flags);
 
 
-#define ngx_http_katalo_guard_length(len)  ((uint64_t) 1 << ((len) & 63))
+/* a bit of a mask that leaves out most headers that are of no interest */
+
+#define ngx_http_katalo_guard_bit(hash)                                       \
+    ((uint64_t) 1 << ((uint64_t) (hash) * 0x9e3779b97f4a7c15 >> 58))
 
 
 /*
@@ -87,7 +90,9 @@ ngx_http_katalo_guard_handler(ngx_http_request_t *r)
 
     ctx->decision = ngx_http_katalo_guard_decide(r, ctx, flags);
 
-    ngx_http_katalo_tripwire(r, ctx->key);
+    if (flags & NGX_HTTP_KATALO_CREDENTIAL) {
+        ngx_http_katalo_tripwire(r, ctx->key);
+    }
 
     if (ctx->decision != NGX_HTTP_KATALO_ALLOWED) {
 
@@ -116,26 +121,27 @@ static ngx_http_katalo_ctx_t *
 ngx_http_katalo_guard_create_ctx(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *klcf)
 {
-    ngx_pool_cleanup_t           *cln;
     ngx_http_katalo_ctx_t        *ctx;
     ngx_http_katalo_main_conf_t  *kmcf;
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_katalo_ctx_t));
-    if (cln == NULL) {
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_katalo_ctx_t));
+    if (ctx == NULL) {
         return NULL;
     }
 
     kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
 
-    ctx = cln->data;
-
-    ngx_memzero(ctx, sizeof(ngx_http_katalo_ctx_t));
-
     ctx->request = r;
     ctx->conf = klcf;
     ctx->operation = ngx_http_katalo_operation(r, kmcf);
 
-    cln->handler = ngx_http_katalo_attach_cleanup;
+    /* as ngx_pool_cleanup_add() does, which would allocate once more */
+
+    ctx->cleanup.handler = ngx_http_katalo_attach_cleanup;
+    ctx->cleanup.data = ctx;
+    ctx->cleanup.next = r->pool->cleanup;
+
+    r->pool->cleanup = &ctx->cleanup;
 
     ngx_http_set_ctx(r, ctx, ngx_http_katalo_module);
 
@@ -229,8 +235,7 @@ ngx_http_katalo_guard_headers(ngx_http_request_t *r,
             i = 0;
         }
 
-        if (!(klcf->header_lengths
-              & ngx_http_katalo_guard_length(header[i].key.len)))
+        if (!(klcf->header_mask & ngx_http_katalo_guard_bit(header[i].hash)))
         {
             continue;
         }
@@ -357,7 +362,7 @@ ngx_http_katalo_guard_add_header(ngx_array_t *names,
     key->key_hash = ngx_hash_key_lc(name->data, name->len);
     key->value = (void *) flags;
 
-    conf->header_lengths |= ngx_http_katalo_guard_length(name->len);
+    conf->header_mask |= ngx_http_katalo_guard_bit(key->key_hash);
 
     return NGX_OK;
 }

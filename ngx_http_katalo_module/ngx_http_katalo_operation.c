@@ -11,6 +11,7 @@ static ngx_uint_t ngx_http_katalo_operation_builtin(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_katalo_operation_custom(ngx_http_request_t *r,
     ngx_http_katalo_main_conf_t *kmcf, ngx_uint_t *operation);
 static ngx_uint_t ngx_http_katalo_operation_ambiguous(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_katalo_operation_is_plain(ngx_str_t *path);
 static ngx_str_t ngx_http_katalo_operation_segment(ngx_str_t *path);
 static char *ngx_http_katalo_operation_check_name(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *name);
@@ -35,25 +36,19 @@ static ngx_str_t  ngx_http_katalo_operation_names[] = {
 
 /*
  * RFC 3986, 3.3: what needs no escape in a path, without ";", which begins a
- * parameter where an upstream knows such.
+ * parameter where an upstream knows such.  A byte for each, and not a bit: all
+ * of every path is looked up.
  */
 
-static uint32_t  ngx_http_katalo_operation_plain[] = {
-    0x00000000, /* 0000 0000 0000 0000  0000 0000 0000 0000 */
-
-                /* ?>=< ;:98 7654 3210  /.-, +*)( '&%$ #"!  */
-    0x27ffffd2, /* 0010 0111 1111 1111  1111 1111 1101 0010 */
-
-                /* _^]\ [ZYX WVUT SRQP  ONML KJIH GFED CBA@ */
-    0x87ffffff, /* 1000 0111 1111 1111  1111 1111 1111 1111 */
-
-                /*  ~}| {zyx wvut srqp  onml kjih gfed cba` */
-    0x47fffffe, /* 0100 0111 1111 1111  1111 1111 1111 1110 */
-
-    0x00000000, /* 0000 0000 0000 0000  0000 0000 0000 0000 */
-    0x00000000, /* 0000 0000 0000 0000  0000 0000 0000 0000 */
-    0x00000000, /* 0000 0000 0000 0000  0000 0000 0000 0000 */
-    0x00000000  /* 0000 0000 0000 0000  0000 0000 0000 0000 */
+static u_char  ngx_http_katalo_operation_plain[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 1, 0, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 0, 0,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1,
+    0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 0
 };
 
 
@@ -182,15 +177,8 @@ ngx_http_katalo_operation_ambiguous(ngx_http_request_t *r)
     ngx_int_t    ch, prev;
     ngx_uint_t   empty, dots;
 
-    p = r->uri.data;
-    last = p + r->uri.len;
-
-    for ( /* void */ ; p < last; p++) {
-        if (!(ngx_http_katalo_operation_plain[*p >> 5]
-              & (1U << (*p & 0x1f))))
-        {
-            return 1;
-        }
+    if (!ngx_http_katalo_operation_is_plain(&r->uri)) {
+        return 1;
     }
 
     if (!r->quoted_uri && !r->complex_uri) {
@@ -231,6 +219,30 @@ ngx_http_katalo_operation_ambiguous(ngx_http_request_t *r)
 }
 
 
+/* without a branch for each byte: this is done for each request */
+
+static ngx_uint_t
+ngx_http_katalo_operation_is_plain(ngx_str_t *path)
+{
+    u_char  *p, *last, plain, *table;
+
+    p = path->data;
+    last = p + path->len;
+    table = ngx_http_katalo_operation_plain;
+
+    for (plain = 1; last - p >= 8; p += 8) {
+        plain &= table[p[0]] & table[p[1]] & table[p[2]] & table[p[3]]
+                 & table[p[4]] & table[p[5]] & table[p[6]] & table[p[7]];
+    }
+
+    while (p < last) {
+        plain &= table[*p++];
+    }
+
+    return plain;
+}
+
+
 /* takes the last segment, and the slash before it, off the path */
 
 static ngx_str_t
@@ -239,11 +251,8 @@ ngx_http_katalo_operation_segment(ngx_str_t *path)
     u_char     *p;
     ngx_str_t   segment;
 
-    p = path->data + path->len;
-
-    while (p > path->data && p[-1] != '/') {
-        p--;
-    }
+    p = memrchr(path->data, '/', path->len);
+    p = p ? p + 1 : path->data;
 
     segment.data = p;
     segment.len = path->data + path->len - p;
