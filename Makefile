@@ -136,7 +136,7 @@ warnings:
 cppcheck:
 	cppcheck --quiet --std=c99 --error-exitcode=1 --inline-suppr \
 		--enable=warning,performance,portability \
-		--suppress='*:$(NGINX_DEV)/*' --suppress=missingInclude --suppress=toomanyconfigs \
+		--suppress='*:$(NGINX_DEV)/*' --suppress=missingInclude --suppress=toomanyconfigs --suppress=returnDanglingLifetime:$(MODULE)/ngx_http_katalo_status_prometheus.c \
 		$(addprefix -I $(NGINX_DEV)/src/,core event event/modules \
 			os/unix http http/modules http/v2) \
 		-I $(OBJS) $(MODULE)
