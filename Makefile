@@ -44,7 +44,7 @@ BUILT   = $(abspath $(OBJS))
 all: $(SO)
 
 # a new nginx needs a new build: objects for another version do not load
-$(OBJS)/Makefile: config $(NGINX_DEV)/src/core/nginx.h
+$(OBJS)/Makefile: config config.make $(NGINX_DEV)/src/core/nginx.h
 	@echo "configuring for the nginx in $(NGINX_DEV)"
 	rm -rf $(OBJS)
 	mkdir -p $(OBJS)

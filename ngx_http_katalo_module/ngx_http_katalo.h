@@ -161,6 +161,7 @@ typedef struct {
 
     ngx_str_t                        bearer;    /* "$<hidden variable>" */
     ngx_str_t                        ca_bundle; /* the system's, if any */
+    char                            *status_policy;
 } ngx_http_katalo_main_conf_t;
 
 

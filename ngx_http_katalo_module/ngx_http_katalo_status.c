@@ -24,8 +24,6 @@ static ngx_http_katalo_status_format_t *ngx_http_katalo_status_format(
     ngx_str_t *name);
 static ngx_int_t ngx_http_katalo_status_send_header(ngx_http_request_t *r,
     ngx_http_katalo_status_format_t *format);
-static ngx_int_t ngx_http_katalo_status_add_header(ngx_http_request_t *r,
-    char *name, char *value);
 static void ngx_http_katalo_status_write(ngx_http_request_t *r);
 static ngx_int_t ngx_http_katalo_status_send(ngx_http_request_t *r,
     ngx_http_katalo_status_ctx_t *ctx);
@@ -47,20 +45,29 @@ static ngx_str_t  ngx_http_katalo_status_prometheus_types[] = {
     ngx_null_string
 };
 
+static ngx_str_t  ngx_http_katalo_status_html_types[] = {
+    ngx_string("text/html"),
+    ngx_null_string
+};
+
 
 /* the first one is the default */
 
 static ngx_http_katalo_status_format_t  ngx_http_katalo_status_formats[] = {
 
     { ngx_string("json"), ngx_string("application/json"),
-      ngx_http_katalo_status_json_types, ngx_http_katalo_status_json },
+      ngx_http_katalo_status_json_types, NULL, ngx_http_katalo_status_json },
 
     { ngx_string("prometheus"),
       ngx_string("text/plain; version=0.0.4; charset=utf-8"),
-      ngx_http_katalo_status_prometheus_types,
+      ngx_http_katalo_status_prometheus_types, NULL,
       ngx_http_katalo_status_prometheus },
 
-    { ngx_null_string, ngx_null_string, NULL, NULL }
+    { ngx_string("html"), ngx_string("text/html; charset=utf-8"),
+      ngx_http_katalo_status_html_types, ngx_http_katalo_status_html_headers,
+      ngx_http_katalo_status_html },
+
+    { ngx_null_string, ngx_null_string, NULL, NULL, NULL }
 };
 
 
@@ -185,13 +192,17 @@ ngx_http_katalo_status_send_header(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    if (format->headers && format->headers(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     ngx_http_clear_content_length(r);
 
     return ngx_http_send_header(r);
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_katalo_status_add_header(ngx_http_request_t *r, char *name,
     char *value)
 {
@@ -329,6 +340,10 @@ ngx_http_katalo_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     clcf->handler = ngx_http_katalo_status_handler;
+
+    if (ngx_http_katalo_status_html_init(cf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     if (cf->args->nelts == 2) {
         value = cf->args->elts;

@@ -25,12 +25,16 @@ typedef u_char *(*ngx_http_katalo_status_render_pt)(
     ngx_http_katalo_status_ctx_t *ctx, u_char *p);
 
 
-/* "types", ended by an empty one, are those of Accept that it answers to */
+/*
+ * "types", ended by an empty one, are those of Accept that it answers to;
+ * "headers", if any, adds to those that all formats have.
+ */
 
 typedef struct {
     ngx_str_t                        name;
     ngx_str_t                        content_type;
     ngx_str_t                       *types;
+    ngx_int_t                      (*headers)(ngx_http_request_t *r);
     ngx_http_katalo_status_render_pt render;
 } ngx_http_katalo_status_format_t;
 
@@ -51,6 +55,10 @@ struct ngx_http_katalo_status_ctx_s {
 /* ngx_http_katalo_status.c: handler, negotiation */
 
 char *ngx_http_katalo_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* name and value are kept, not copied */
+ngx_int_t ngx_http_katalo_status_add_header(ngx_http_request_t *r, char *name,
+    char *value);
 
 /* the i-th counter's name in its group */
 u_char *ngx_http_katalo_status_name(u_char *p,
@@ -81,6 +89,13 @@ u_char *ngx_http_katalo_status_json(ngx_http_katalo_status_ctx_t *ctx,
     u_char *p);
 u_char *ngx_http_katalo_status_prometheus(ngx_http_katalo_status_ctx_t *ctx,
     u_char *p);
+
+u_char *ngx_http_katalo_status_html(ngx_http_katalo_status_ctx_t *ctx,
+    u_char *p);
+
+/* the policy that goes with the page, made once for a configuration */
+ngx_int_t ngx_http_katalo_status_html_init(ngx_conf_t *cf);
+ngx_int_t ngx_http_katalo_status_html_headers(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_KATALO_STATUS_H_INCLUDED_ */

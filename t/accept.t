@@ -24,6 +24,7 @@ my $gateway = Katalo::Test->new(
 EOC
 
 my %type = ('application/json' => 'json',
+            'text/html; charset=utf-8' => 'html',
             'text/plain; version=0.0.4; charset=utf-8' => 'prometheus');
 
 
@@ -70,7 +71,7 @@ gives(json => 'application/json;q=0.6, text/plain;q=0.5');
 gives(prometheus => 'text/plain, */*');
 gives(prometheus => '*/*, text/plain');
 gives(json => 'text/*;q=0.9, application/json;q=0.91');
-gives(json => 'text/plain;q=0.2, text/*;q=0.9, */*;q=0.3');
+gives(html => 'text/plain;q=0.2, text/*;q=0.9, */*;q=0.3');
 gives(prometheus => '*/*, application/json;q=0');
 gives(prometheus => 'application/json;q=0.9, text/plain;q=1.000');
 
@@ -87,7 +88,7 @@ gives(prometheus => "\ttext/plain ;q=1 ,");
 gives(json => 'text/plain;Q=0.1;x, application/json ; q=0.2');
 gives(prometheus => ',, ,text/plain');
 gives(json => 'text/plain;q=0.5;a="b;q=1,c", application/json;q=0.9');
-gives(prometheus => 'text/html;a="\", application/json", text/plain;q=0.1');
+gives(html => 'text/html;a="\", application/json", text/plain;q=0.1');
 gives(prometheus => 'application/json;q=0.1', 'text/plain');
 gives(json => 'text/plain;q=0.1', 'application/json');
 
