@@ -279,6 +279,10 @@ ngx_http_katalo_status_send(ngx_http_request_t *r,
     b->pos = b->start;
     b->last = b->start;
 
+    if (ctx->conf->usage) {
+        ngx_http_katalo_usage_read_processes(ctx->conf->usage);
+    }
+
     while (!ctx->done && b->end - b->last >= NGX_HTTP_KATALO_STATUS_PIECE) {
         b->last = ctx->format->render(ctx, b->last);
     }

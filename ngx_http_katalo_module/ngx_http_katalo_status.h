@@ -47,7 +47,8 @@ struct ngx_http_katalo_status_ctx_s {
     /* the cursor, for the renderer */
     ngx_uint_t                       part;
     ngx_uint_t                       key;
-    ngx_uint_t                       id;
+    ngx_uint_t                       id;        /* how many so far */
+    ngx_uint_t                       serial;    /* of the last one */
     ngx_uint_t                       done;
 };
 

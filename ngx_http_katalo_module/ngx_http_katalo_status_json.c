@@ -42,13 +42,15 @@ ngx_http_katalo_status_json(ngx_http_katalo_status_ctx_t *ctx, u_char *p)
         return ngx_http_katalo_json_key(ctx, p, *key);
     }
 
-    if (ngx_http_katalo_usage_read_id(*key, ctx->id - 1, &row) == NGX_OK) {
+    if (ngx_http_katalo_usage_read_id(*key, ctx->serial, &row) == NGX_OK) {
         ctx->id++;
+        ctx->serial = row.serial;
         return ngx_http_katalo_json_id(ctx, p, &row);
     }
 
     ctx->key++;
     ctx->id = 0;
+    ctx->serial = 0;
 
     return ngx_sprintf(p, "]}");
 }

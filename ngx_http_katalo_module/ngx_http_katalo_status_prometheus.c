@@ -149,13 +149,15 @@ ngx_http_katalo_status_prometheus(ngx_http_katalo_status_ctx_t *ctx, u_char *p)
         return family->write_key(p, family, &key_row);
     }
 
-    if (ngx_http_katalo_usage_read_id(*key, ctx->id, &id_row) == NGX_OK) {
+    if (ngx_http_katalo_usage_read_id(*key, ctx->serial, &id_row) == NGX_OK) {
         ctx->id++;
+        ctx->serial = id_row.serial;
         return family->write_id(p, family, &id_row);
     }
 
     ctx->key++;
     ctx->id = 0;
+    ctx->serial = 0;
 
     return p;
 }

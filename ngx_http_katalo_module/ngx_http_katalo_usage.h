@@ -80,6 +80,7 @@ typedef enum {
 typedef struct {
     ngx_str_t                        name;
     ngx_http_katalo_source_e         source;
+    ngx_uint_t                       serial;
     ngx_str_t                        id;
     u_char                           data[NGX_HTTP_KATALO_KEY_LEN];
     ngx_http_katalo_id_state_e       state;
@@ -151,16 +152,23 @@ uint64_t ngx_http_katalo_usage_requests(ngx_http_katalo_key_t *key,
 
 extern ngx_msec_t  ngx_http_katalo_usage_bounds[];
 
+/*
+ * Finds out which processes are alive, for the requests in flight that
+ * usage_read_key() gathers: once for many keys, in the same event.
+ */
+void ngx_http_katalo_usage_read_processes(ngx_http_katalo_usage_t *usage);
+
 /* gathers what is known of a key name */
 void ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
     ngx_http_katalo_key_row_t *row);
 
 /*
- * Gathers the n-th id of a key name, the latest first.  NGX_DONE: there are
- * no more.
+ * Gathers the latest id of a key name that is older than "serial", 0 for any.
+ * NGX_DONE: there are no more.  No id is met twice, whatever comes and goes
+ * between the calls.
  */
 ngx_int_t ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key,
-    ngx_uint_t n, ngx_http_katalo_id_row_t *row);
+    ngx_uint_t serial, ngx_http_katalo_id_row_t *row);
 
 /* places for key ids that are taken, and those that are not */
 ngx_uint_t ngx_http_katalo_usage_slots(ngx_http_katalo_usage_t *usage,

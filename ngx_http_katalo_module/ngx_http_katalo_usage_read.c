@@ -7,12 +7,23 @@
 #include "ngx_http_katalo_zone.h"
 
 
-static ngx_uint_t ngx_http_katalo_usage_in_flight(ngx_http_katalo_sh_t *sh,
-    ngx_uint_t n, ngx_uint_t slot);
+static ngx_uint_t ngx_http_katalo_usage_in_flight(
+    ngx_http_katalo_usage_t *usage, ngx_uint_t n, ngx_uint_t slot);
 static void ngx_http_katalo_usage_times(ngx_http_katalo_sh_t *sh,
     ngx_uint_t slot, ngx_http_katalo_id_row_t *row);
 static void ngx_http_katalo_usage_map(ngx_http_katalo_usage_t *usage,
     uint64_t *counters);
+
+
+void
+ngx_http_katalo_usage_read_processes(ngx_http_katalo_usage_t *usage)
+{
+    ngx_uint_t  n;
+
+    for (n = 0; n < usage->sh->stripes; n++) {
+        usage->alive[n] = ngx_http_katalo_usage_alive(usage->sh, n);
+    }
+}
 
 
 void
@@ -45,7 +56,8 @@ ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
     row->read_failures = totals[NGX_HTTP_KATALO_READ_FAILURES];
 
     for (n = 0; n < sh->stripes_used; n++) {
-        row->in_flight += ngx_http_katalo_usage_in_flight(sh, n, shkey->slots);
+        row->in_flight += ngx_http_katalo_usage_in_flight(usage, n,
+                                                          shkey->slots);
     }
 
     ngx_http_katalo_usage_unlock(usage);
@@ -55,14 +67,16 @@ ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
 /* of all ids of a key: those of a process that is gone are gone with it */
 
 static ngx_uint_t
-ngx_http_katalo_usage_in_flight(ngx_http_katalo_sh_t *sh, ngx_uint_t n,
+ngx_http_katalo_usage_in_flight(ngx_http_katalo_usage_t *usage, ngx_uint_t n,
     ngx_uint_t slot)
 {
     ngx_uint_t                    i, alive, in_flight;
+    ngx_http_katalo_sh_t         *sh;
     ngx_http_katalo_id_stripe_t  *stripe;
 
+    sh = usage->sh;
+    alive = usage->alive[n];
     in_flight = 0;
-    alive = ngx_http_katalo_usage_alive(sh, n);
 
     for ( /* void */ ;
          alive && slot != NGX_HTTP_KATALO_NONE;
@@ -83,7 +97,7 @@ ngx_http_katalo_usage_in_flight(ngx_http_katalo_sh_t *sh, ngx_uint_t n,
 
 
 ngx_int_t
-ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key, ngx_uint_t n,
+ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key, ngx_uint_t serial,
     ngx_http_katalo_id_row_t *row)
 {
     ngx_uint_t                 slot;
@@ -100,10 +114,12 @@ ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key, ngx_uint_t n,
     ngx_http_katalo_usage_lock(usage);
 
     for (slot = shkey->slots;
-         n && slot != NGX_HTTP_KATALO_NONE;
+         slot != NGX_HTTP_KATALO_NONE;
          slot = sh->ids[slot].next)
     {
-        n--;
+        if (serial == 0 || sh->ids[slot].serial < serial) {
+            break;
+        }
     }
 
     if (slot == NGX_HTTP_KATALO_NONE) {
@@ -113,6 +129,7 @@ ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key, ngx_uint_t n,
 
     row->name = key->name;
     row->source = key->source;
+    row->serial = sh->ids[slot].serial;
 
     row->id.len = sh->ids[slot].id.len;
     row->id.data = row->data;

@@ -172,6 +172,7 @@ ngx_http_katalo_usage_slot(ngx_http_katalo_usage_t *usage,
     ngx_memzero(id->flushed, sizeof(id->flushed));
 
     ngx_memcpy(id->data, key->id.data, key->id.len);
+    id->serial = ++sh->serial;
     id->row = key->row;
     id->next = shkey->slots;
 

@@ -118,14 +118,28 @@ ngx_http_katalo_usage_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     usage->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
     if (old == NULL) {
-        return ngx_http_katalo_usage_create(shm_zone, usage);
+
+        if (ngx_http_katalo_usage_create(shm_zone, usage) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+    } else {
+        usage->sh = old->sh;
+
+        if (usage->sh->rows <= usage->conf->keys.nelts) {
+            return ngx_http_katalo_usage_too_small(shm_zone, usage,
+                                                   usage->sh->stripes);
+        }
     }
 
-    usage->sh = old->sh;
+    usage->alive = ngx_pcalloc(usage->cycle->pool,
+                               usage->sh->stripes * sizeof(ngx_uint_t));
+    if (usage->alive == NULL) {
+        return NGX_ERROR;
+    }
 
-    if (usage->sh->rows <= usage->conf->keys.nelts) {
-        return ngx_http_katalo_usage_too_small(shm_zone, usage,
-                                               usage->sh->stripes);
+    if (old == NULL) {
+        return NGX_OK;
     }
 
     return ngx_http_katalo_usage_log_inherit(usage, old);

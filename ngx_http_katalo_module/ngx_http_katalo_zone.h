@@ -87,6 +87,7 @@ typedef struct {
 typedef struct {
     ngx_str_t                     id;       /* empty: a free slot */
     u_char                        data[NGX_HTTP_KATALO_KEY_LEN];
+    ngx_uint_t                    serial;   /* greater than any before */
     ngx_uint_t                    row;
     ngx_uint_t                    next;
     uint64_t                      flushed[NGX_HTTP_KATALO_ID_COUNTERS];
@@ -140,6 +141,7 @@ typedef struct {
     ngx_uint_t                    stripes;
     ngx_uint_t                    stripes_used;
     size_t                        stripe_size;
+    ngx_uint_t                    serial;   /* of the latest id */
 
     ngx_http_katalo_sh_key_t     *keys;
     ngx_http_katalo_sh_id_t      *ids;
@@ -184,6 +186,9 @@ struct ngx_http_katalo_usage_s {
     ngx_http_katalo_key_stripe_t *keys;
     ngx_http_katalo_id_stripe_t  *ids;
     ngx_uint_t                    place;
+
+    /* who in each stripe was alive at usage_read_processes() */
+    ngx_uint_t                   *alive;
 
     /* where an operation of this configuration is counted */
     ngx_uint_t                    columns[NGX_HTTP_KATALO_OPERATIONS];
