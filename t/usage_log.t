@@ -158,6 +158,10 @@ my $sum = deltas(usage_lines($gateway, 'logs/usage.log'));
 
 is($sum->{'production first'}{'responses.none'}, 1,
    'the previous id has its own line');
+($line) = grep { ($_->{key_id} // '') eq 'first' }
+          reverse usage_lines($gateway, 'logs/usage.log');
+ok(!exists $line->{total}{denied},
+   'without the facts of the key name');
 is($sum->{'production second'}{'rotations'}, 1,
    'the current one has the rotation');
 is($sum->{'production second'}{'denied.browser'}, 1, 'and what was refused');

@@ -58,6 +58,7 @@ access_log is logs/access.log unless the http text has its own.
                            waits for the new workers; false if the new
                            configuration was refused; gone => 1 waits for the
                            end of the old workers too
+  configure(%new)          replaces parts, for a HUP that the test sends
   reopen                   USR1, and waits until all have the new logs
   signal($name)            to the master
   is_running, master_pid, worker_pids
@@ -169,14 +170,23 @@ sub worker_pids {
 }
 
 
+sub configure {
+    my ($self, %new) = @_;
+
+    @$self{keys %new} = values %new;
+    $self->_write_config('nginx.conf');
+
+    return;
+}
+
+
 sub reload {
     my ($self, %new) = @_;
     my %old = map { $_ => 1 } $self->worker_pids;
     my $gone = delete $new{gone};
     my $end = length $self->read_file('logs/error.log');
 
-    @$self{keys %new} = values %new;
-    $self->_write_config('nginx.conf');
+    $self->configure(%new);
     $self->signal('HUP');
 
     my $outcome = wait_until(sub {

@@ -6,6 +6,9 @@ package Katalo::Test::UsageLog;
 #   my @new = wait_for_lines($gateway, 'logs/usage.log', $number);
 #   my $sum = deltas(@lines);       # { "key id" => { "requests.total" => n } }
 #   adds_up('a title', @lines);     # deltas of all lines are the last totals
+#   requests(@lines)                # upstream requests in all deltas
+#   rotate($gateway, 'logs/usage.log.1')     renames it and sends USR1
+#   usage_http('logs/usage.log interval=1s', 'further lines of http{}')
 #
 # A line that is no JSON object, or has no end, is a failure of its own.
 
@@ -18,7 +21,55 @@ use Test::More;
 
 use Katalo::Test qw(wait_until redact);
 
-our @EXPORT_OK = qw(usage_lines wait_for_lines deltas totals adds_up requests);
+our @EXPORT_OK = qw(usage_lines wait_for_lines deltas totals adds_up requests
+                    rotate usage_http);
+
+
+# One key, production, and what its test needs around it.
+sub usage_http {
+    my ($log, $lines) = @_;
+
+    $log = "katalo_usage_log $log;" if length $log;
+    $lines //= '';
+
+    return <<"EOC";
+    $log
+    $lines
+    katalo_key production file:%KEY:production% check=100ms;
+    upstream app.katalo.ai {
+        server 127.0.0.1:%UPSTREAM_PORT% max_fails=0;
+        keepalive 8;
+    }
+    proxy_ssl_trusted_certificate %CA%;
+    proxy_set_header Connection "";
+    server {
+        listen 127.0.0.1:%PORT%;
+        location /katalo/ {
+            katalo_bearer production;
+            proxy_pass https://app.katalo.ai/api/v1/;
+        }
+        location = /status { katalo_status json; }
+    }
+EOC
+}
+
+
+# Returns when the master and all workers have the new file.
+sub rotate {
+    my ($gateway, $name) = @_;
+    my $path = $gateway->prefix . '/logs/usage.log';
+
+    rename $path, $gateway->prefix . "/$name" or die "rename $path: $!\n";
+    $gateway->signal('USR1');
+
+    return wait_until(sub {
+        for my $pid ($gateway->master_pid, $gateway->worker_pids) {
+            return 0 if !grep { (readlink $_ // '') eq $path }
+                              glob "/proc/$pid/fd/*";
+        }
+        return 1;
+    }) || die "the usage log is not reopened\n";
+}
 
 
 sub usage_lines {
@@ -105,7 +156,7 @@ sub totals {
         my $last = $total{name_of($line)} //= {};
 
         for (keys %count) {
-            $last->{$_} = $count{$_} if $count{$_} > ($last->{$_} // 0);
+            $last->{$_} = $count{$_} if $count{$_} > ($last->{$_} // -1);
         }
     }
 
