@@ -30,6 +30,7 @@ TEST_PACKAGES  = openssl gdb $(CLIENT_PACKAGES)
 # backends, whose own headers must never be taken for a browser's
 CLIENT_PACKAGES = wget nodejs python3-requests python3-httpx python3-aiohttp \
 	libwww-perl default-jdk-headless golang-go
+MONITORING_PACKAGES = prometheus
 CHECK_PACKAGES = clang libclang-rt-14-dev cppcheck
 MATRIX_PACKAGES = debootstrap git
 
@@ -39,7 +40,7 @@ SOURCES = $(wildcard $(MODULE)/*)
 BUILT   = $(abspath $(OBJS))
 
 .PHONY: all deps deps-demo deps-check install static demo run test check test-static \
-	test-asan test-matrix warnings cppcheck style clean help
+	test-asan test-matrix test-monitoring warnings cppcheck style clean help
 
 all: $(SO)
 
@@ -116,6 +117,14 @@ test-asan: deps deps-check
 		CC_OPT="$(ASAN_OPT)" LD_OPT="$(ASAN)"
 	@t/under asan objs-asan/nginx -j$(JOBS) $(TESTS)
 
+# a real Prometheus, and promtool
+test-monitoring:
+	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) openssl \
+		$(MONITORING_PACKAGES)
+	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
+		@$(MAKE) -s --no-print-directory all)
+	@prove -j$(JOBS) t/monitoring < /dev/null
+
 # other versions of nginx, in chroots
 test-matrix:
 	@t/packages $(MATRIX_PACKAGES)
@@ -157,6 +166,7 @@ help:
 	@echo "                (TESTS=t/harness.t chooses, JOBS=1 one at a time)"
 	@echo "make test-static  the same with a whole nginx, of Debian's source"
 	@echo "make test-asan  and with sanitizers"
+	@echo "make test-monitoring  the metrics, rules and dashboard, with Prometheus"
 	@echo "make test-matrix  the tests with the nginx of other Debian releases"
 	@echo "                (SUITES=trixie chooses; root only)"
 	@echo "make check      style, warnings as errors, static analysis"

@@ -153,4 +153,23 @@ my %member = map { $_ => 1 } members($gateway->status);
 like($directives, qr/`"?$_"?`/, "the status member $_ is documented")
     for sort keys %member;
 
+
+# the metrics, how many there are, and the sample
+
+my $monitoring = slurp('docs/monitoring.md');
+my $metrics = $gateway->request('GET', '/status?format=prometheus')->body;
+my @of_key = $metrics =~ /^(katalo_\w+\{key="[^"]*"(?!,key_id).*\}) /mg;
+my @of_id = $metrics =~ /^(katalo_\w+\{key="[^"]*",key_id=.*\}) /mg;
+
+like($monitoring, qr/`$_(?:\{[^`]*\})?`/, "the metric $_ is documented")
+    for $metrics =~ /^# HELP (\w+)/mg;
+is_deeply([$monitoring =~ /It is (\d+) for each key, (\d+) for each key id/],
+          [scalar @of_key, scalar @of_id], 'and how many series there are');
+
+for my $line ($monitoring =~ /^((?:# HELP )?katalo_\w+[ {].*)$/mg) {
+    my $sample = $line =~ s/ [\d.]+$//r =~ s/01JQ7Z/prod1/r;
+
+    ok(index($metrics, $sample) >= 0, "in the sample: $sample");
+}
+
 done_testing();
