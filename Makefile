@@ -63,7 +63,7 @@ objs-source/nginx/configure:
 	@echo "fetching nginx's source"
 	@t/nginx-source objs-source/nginx
 
-$(STATIC_OBJS)/Makefile: config $(NGINX_SRC)/configure
+$(STATIC_OBJS)/Makefile: config config.make $(NGINX_SRC)/configure
 	@echo "configuring $(STATIC_OBJS)/nginx"
 	rm -rf $(STATIC_OBJS)
 	mkdir -p $(STATIC_OBJS)
@@ -145,7 +145,7 @@ warnings:
 cppcheck:
 	cppcheck --quiet --std=c99 --error-exitcode=1 --inline-suppr \
 		--enable=warning,performance,portability \
-		--suppress='*:$(NGINX_DEV)/*' --suppress=missingInclude --suppress=toomanyconfigs --suppress=returnDanglingLifetime:$(MODULE)/ngx_http_katalo_status_prometheus.c \
+		--suppress='*:$(NGINX_DEV)/*' --suppress=missingInclude --suppress=toomanyconfigs \
 		$(addprefix -I $(NGINX_DEV)/src/,core event event/modules \
 			os/unix http http/modules http/v2) \
 		-I $(OBJS) $(MODULE)

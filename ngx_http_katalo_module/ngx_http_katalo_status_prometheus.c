@@ -146,12 +146,17 @@ ngx_http_katalo_status_prometheus(ngx_http_katalo_status_ctx_t *ctx, u_char *p)
     if (family->write_key) {
         ctx->key++;
         ngx_http_katalo_usage_read_key(*key, &key_row);
+
+        /* what is returned is in the buffer */
+        /* cppcheck-suppress returnDanglingLifetime */
         return family->write_key(p, family, &key_row);
     }
 
     if (ngx_http_katalo_usage_read_id(*key, ctx->serial, &id_row) == NGX_OK) {
         ctx->id++;
         ctx->serial = id_row.serial;
+
+        /* cppcheck-suppress returnDanglingLifetime */
         return family->write_id(p, family, &id_row);
     }
 
