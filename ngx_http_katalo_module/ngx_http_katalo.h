@@ -350,7 +350,7 @@ ngx_int_t ngx_http_katalo_refuse(ngx_http_request_t *r,
 ngx_str_t *ngx_http_katalo_decision_name(ngx_http_katalo_decision_e decision);
 
 
-/* ngx_http_katalo_proxy.c: the only code that knows the proxy module */
+/* ngx_http_katalo_proxy*.c: the only code that knows the proxy module */
 
 /* finds the proxy module's settings; NGX_ERROR is logged */
 ngx_int_t ngx_http_katalo_proxy_init(ngx_conf_t *cf,

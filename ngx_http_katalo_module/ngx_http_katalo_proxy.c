@@ -13,10 +13,7 @@
  */
 
 
-#include "ngx_http_katalo.h"
-
-
-extern ngx_module_t  ngx_http_proxy_module;
+#include "ngx_http_katalo_proxy.h"
 
 
 /* since nginx 1.29.7, HTTP/1.1 is the proxy module's default */
@@ -31,40 +28,14 @@ extern ngx_module_t  ngx_http_proxy_module;
 #define NGX_HTTP_KATALO_PROXY_DEPTH    4
 
 
-typedef char *(*ngx_http_katalo_conf_set_pt)(ngx_conf_t *cf,
-    ngx_command_t *cmd, void *conf);
-
-typedef struct {
-    char                           *name;
-    ngx_http_katalo_conf_set_pt     set;
-    ngx_uint_t                      verify;     /* only with verified TLS */
-    ngx_http_katalo_proxy_value_t   with_key;
-    ngx_http_katalo_proxy_value_t   without_key;
-    ngx_uint_t                      offset;
-} ngx_http_katalo_proxy_setting_t;
-
-
 static ngx_int_t ngx_http_katalo_proxy_check_order(ngx_conf_t *cf);
 static ngx_int_t ngx_http_katalo_proxy_offset(ngx_conf_t *cf, char *name,
     ngx_http_katalo_conf_set_pt set, ngx_uint_t *offset);
-static void ngx_http_katalo_proxy_ca_bundle(ngx_http_katalo_main_conf_t *kmcf);
 static void ngx_http_katalo_proxy_read(ngx_http_katalo_loc_conf_t *prev,
     ngx_http_katalo_loc_conf_t *conf);
-static void ngx_http_katalo_proxy_merge_settings(
-    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *conf,
-    ngx_uint_t trust);
-static char *ngx_http_katalo_proxy_check_trust(ngx_conf_t *cf,
-    ngx_http_katalo_loc_conf_t *conf);
 
 
-/* three of these settings are looked at again */
-
-#define NGX_HTTP_KATALO_SSL_VERIFY       0
-#define NGX_HTTP_KATALO_SSL_DEPTH        2
-#define NGX_HTTP_KATALO_SSL_CERTIFICATE  3
-
-
-static ngx_http_katalo_proxy_setting_t  ngx_http_katalo_proxy_settings[] = {
+ngx_http_katalo_proxy_setting_t  ngx_http_katalo_proxy_settings[] = {
 
     { "proxy_ssl_verify", ngx_conf_set_flag_slot, 1,
       { .flag = 1 }, { .flag = 0 }, 0 },
@@ -84,27 +55,10 @@ static ngx_http_katalo_proxy_setting_t  ngx_http_katalo_proxy_settings[] = {
 };
 
 
-/* Debian and Alpine, Red Hat, others */
-
-static char  *ngx_http_katalo_proxy_ca_bundles[] = {
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-    NULL
-};
-
-
 static ngx_uint_t  ngx_http_katalo_proxy_headers_offset;
-static ngx_uint_t  ngx_http_katalo_proxy_crl_offset;
 static ngx_uint_t  ngx_http_katalo_proxy_upstream_offset;
 
-
-#define ngx_http_katalo_proxy_field(klcf, offset, type)                       \
-    ((type *) ((u_char *) (klcf)->proxy.conf + (offset)))
-
-#define ngx_http_katalo_proxy_setting(conf, i, type)                          \
-    ngx_http_katalo_proxy_field(conf,                                         \
-                                ngx_http_katalo_proxy_settings[i].offset, type)
+ngx_uint_t  ngx_http_katalo_proxy_crl_offset;
 
 
 ngx_int_t
@@ -215,23 +169,6 @@ ngx_http_katalo_proxy_offset(ngx_conf_t *cf, char *name,
 }
 
 
-static void
-ngx_http_katalo_proxy_ca_bundle(ngx_http_katalo_main_conf_t *kmcf)
-{
-    char             **path;
-    ngx_file_info_t    fi;
-
-    for (path = ngx_http_katalo_proxy_ca_bundles; *path; path++) {
-
-        if (ngx_file_info(*path, &fi) != NGX_FILE_ERROR && ngx_is_file(&fi)) {
-            kmcf->ca_bundle.len = ngx_strlen(*path);
-            kmcf->ca_bundle.data = (u_char *) *path;
-            return;
-        }
-    }
-}
-
-
 char *
 ngx_http_katalo_proxy_merge(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
     ngx_http_katalo_loc_conf_t *prev, ngx_http_katalo_loc_conf_t *conf)
@@ -304,12 +241,7 @@ ngx_http_katalo_proxy_read(ngx_http_katalo_loc_conf_t *prev,
 }
 
 
-/*
- * Settings of trust written here would give the location a TLS context of its
- * own, which the proxy module makes only where "proxy_pass" is.
- */
-
-static void
+void
 ngx_http_katalo_proxy_merge_settings(ngx_http_katalo_main_conf_t *kmcf,
     ngx_http_katalo_loc_conf_t *conf, ngx_uint_t trust)
 {
@@ -353,121 +285,10 @@ ngx_http_katalo_proxy_merge_settings(ngx_http_katalo_main_conf_t *kmcf,
 }
 
 
-/* the proxy module's own message would not say what to do */
-
-static char *
-ngx_http_katalo_proxy_check_trust(ngx_conf_t *cf,
-    ngx_http_katalo_loc_conf_t *conf)
-{
-    ngx_str_t   *certificate;
-    ngx_flag_t  *verify;
-
-    verify = ngx_http_katalo_proxy_setting(conf, NGX_HTTP_KATALO_SSL_VERIFY,
-                                           ngx_flag_t);
-    certificate = ngx_http_katalo_proxy_setting(conf,
-                                               NGX_HTTP_KATALO_SSL_CERTIFICATE,
-                                               ngx_str_t);
-
-    if (conf->enabled && *verify && certificate->len == 0) {
-        return ngx_http_katalo_conf_error(cf, &conf->conf_file,
-                   conf->conf_line,
-                   "\"katalo_bearer\" finds no CA certificates of the system "
-                   "to verify the upstream with, install them (package "
-                   "ca-certificates) or set \"proxy_ssl_trusted_certificate\"");
-    }
-
-    return NGX_CONF_OK;
-}
-
-
 ngx_http_upstream_conf_t *
 ngx_http_katalo_proxy_upstream(ngx_http_katalo_loc_conf_t *conf)
 {
     return ngx_http_katalo_proxy_field(conf,
                                        ngx_http_katalo_proxy_upstream_offset,
                                        ngx_http_upstream_conf_t);
-}
-
-
-/* newer nginx has an object in each location, a context only for TLS */
-
-ngx_uint_t
-ngx_http_katalo_proxy_tls(ngx_http_katalo_loc_conf_t *conf)
-{
-    ngx_http_upstream_conf_t  *ucf;
-
-    ucf = ngx_http_katalo_proxy_upstream(conf);
-
-    return ucf->ssl && ucf->ssl->ctx;
-}
-
-
-ngx_uint_t
-ngx_http_katalo_proxy_same_trust(ngx_http_katalo_loc_conf_t *one,
-    ngx_http_katalo_loc_conf_t *two)
-{
-    ngx_str_t  *a, *b;
-
-    a = ngx_http_katalo_proxy_field(one, ngx_http_katalo_proxy_crl_offset,
-                                    ngx_str_t);
-    b = ngx_http_katalo_proxy_field(two, ngx_http_katalo_proxy_crl_offset,
-                                    ngx_str_t);
-
-    if (a->len || b->len) {
-        return 0;
-    }
-
-    a = ngx_http_katalo_proxy_setting(one, NGX_HTTP_KATALO_SSL_CERTIFICATE,
-                                      ngx_str_t);
-    b = ngx_http_katalo_proxy_setting(two, NGX_HTTP_KATALO_SSL_CERTIFICATE,
-                                      ngx_str_t);
-
-    return a->len == b->len && ngx_memcmp(a->data, b->data, a->len) == 0;
-}
-
-
-/*
- * The TLS context of the location around has no CA certificates if that
- * location does not verify its upstream.  To have them changes nothing for it.
- */
-
-char *
-ngx_http_katalo_proxy_finish(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
-    ngx_http_katalo_loc_conf_t *conf)
-{
-    ngx_int_t                 *depth;
-    ngx_str_t                 *certificate, *crl;
-    ngx_flag_t                 verified;
-    ngx_http_upstream_conf_t  *ucf;
-
-    if (!conf->proxy.borrows || !ngx_http_katalo_proxy_tls(conf)) {
-        return NGX_CONF_OK;
-    }
-
-    ucf = ngx_http_katalo_proxy_upstream(conf);
-    verified = ucf->ssl_verify;
-
-    ngx_http_katalo_proxy_merge_settings(kmcf, conf, 1);
-
-    if (verified || !ucf->ssl_verify) {
-        return NGX_CONF_OK;
-    }
-
-    certificate = ngx_http_katalo_proxy_setting(conf,
-                                               NGX_HTTP_KATALO_SSL_CERTIFICATE,
-                                               ngx_str_t);
-    depth = ngx_http_katalo_proxy_setting(conf, NGX_HTTP_KATALO_SSL_DEPTH,
-                                          ngx_int_t);
-    crl = ngx_http_katalo_proxy_field(conf, ngx_http_katalo_proxy_crl_offset,
-                                      ngx_str_t);
-
-    if (ngx_http_katalo_proxy_check_trust(cf, conf) != NGX_CONF_OK
-        || ngx_ssl_trusted_certificate(cf, ucf->ssl, certificate, *depth)
-           != NGX_OK
-        || ngx_ssl_crl(cf, ucf->ssl, crl) != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
 }

@@ -12,7 +12,7 @@
  */
 
 
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_rotation.h"
 
 
 /*
@@ -22,27 +22,6 @@
 #define NGX_HTTP_KATALO_ROTATION_REST      100
 #define NGX_HTTP_KATALO_ROTATION_IN_PLACE  1000
 #define NGX_HTTP_KATALO_ROTATION_LIMIT     1500
-
-
-struct ngx_http_katalo_rotation_s {
-    ngx_event_t                     event;
-    ngx_http_katalo_key_t          *key;
-    ngx_http_katalo_vault_t        *vault;
-
-    /* last dealt with, and last seen; err: why it could not be examined */
-    ngx_http_katalo_file_id_t       known;
-    ngx_err_t                       known_err;
-    ngx_http_katalo_file_id_t       seen;
-    ngx_msec_t                      seen_since;
-    ngx_msec_t                      moving_since;
-
-    ngx_http_katalo_key_error_t     error;      /* the last one */
-    ngx_http_katalo_file_id_t       error_file; /* only dev and ino */
-
-    unsigned                        unreadable:1;
-    unsigned                        failed:1;
-    unsigned                        moving:1;   /* not at rest yet */
-};
 
 
 static ngx_int_t ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
@@ -56,18 +35,6 @@ static ngx_msec_t ngx_http_katalo_rotation_look(
 static ngx_msec_t ngx_http_katalo_rotation_rest(
     ngx_http_katalo_rotation_t *rotation, ngx_file_info_t *fi,
     ngx_http_katalo_file_id_t *id);
-static void ngx_http_katalo_rotation_missing(
-    ngx_http_katalo_rotation_t *rotation, ngx_err_t err);
-static void ngx_http_katalo_rotation_install(
-    ngx_http_katalo_rotation_t *rotation);
-static void ngx_http_katalo_rotation_failed(
-    ngx_http_katalo_rotation_t *rotation, ngx_http_katalo_key_error_t *error);
-static void ngx_http_katalo_rotation_log(ngx_http_katalo_key_t *key,
-    ngx_str_t *old, ngx_uint_t was_usable);
-
-
-#define ngx_http_katalo_rotation_same(a, b)                                   \
-    (ngx_memcmp(a, b, sizeof(ngx_http_katalo_file_id_t)) == 0)
 
 
 ngx_int_t
@@ -306,153 +273,4 @@ ngx_http_katalo_rotation_rest(ngx_http_katalo_rotation_t *rotation,
     rest -= ngx_max(seen, (ngx_msec_t) ngx_max(age, 0));
 
     return ngx_min(rest, NGX_HTTP_KATALO_ROTATION_LIMIT - moving) + 1;
-}
-
-
-static void
-ngx_http_katalo_rotation_missing(ngx_http_katalo_rotation_t *rotation,
-    ngx_err_t err)
-{
-    ngx_http_katalo_key_error_t  error;
-
-    if (rotation->known_err == err) {
-        return;
-    }
-
-    rotation->known_err = err;
-
-    ngx_memzero(&rotation->known, sizeof(ngx_http_katalo_file_id_t));
-    ngx_memzero(&rotation->seen, sizeof(ngx_http_katalo_file_id_t));
-
-    error.err = err;
-    error.text = "could not be examined";
-
-    ngx_http_katalo_rotation_failed(rotation, &error);
-}
-
-
-static void
-ngx_http_katalo_rotation_install(ngx_http_katalo_rotation_t *rotation)
-{
-    u_char                        old[NGX_HTTP_KATALO_KEY_LEN];
-    ngx_str_t                     old_id;
-    ngx_uint_t                    was_usable;
-    ngx_http_katalo_key_t        *key;
-    ngx_http_katalo_key_error_t   error;
-
-    key = rotation->key;
-
-    old_id.len = key->id.len;
-    old_id.data = old;
-    ngx_memcpy(old, key->id.data, key->id.len);
-
-    was_usable = ngx_http_katalo_key_usable(key);
-
-    if (ngx_http_katalo_key_read(rotation->vault, key, &error) == NGX_ERROR) {
-        ngx_http_katalo_rotation_failed(rotation, &error);
-        return;
-    }
-
-    if (rotation->failed) {
-        rotation->failed = 0;
-
-        ngx_log_error(NGX_LOG_NOTICE, rotation->event.log, 0,
-                      "katalo: key \"%V\": \"%V\" is usable again",
-                      &key->name, &key->path);
-    }
-
-    rotation->unreadable = 0;
-
-    ngx_http_katalo_usage_publish(key);
-
-    ngx_http_katalo_rotation_log(key, &old_id, was_usable);
-}
-
-
-static void
-ngx_http_katalo_rotation_failed(ngx_http_katalo_rotation_t *rotation,
-    ngx_http_katalo_key_error_t *error)
-{
-    ngx_http_katalo_key_t      *key;
-    ngx_http_katalo_file_id_t   file;
-
-    key = rotation->key;
-
-    if (rotation->unreadable && error->err == NGX_EACCES) {
-        ngx_log_error(NGX_LOG_NOTICE, rotation->event.log, error->err,
-                      "katalo: key \"%V\": \"%V\" was changed, reload nginx "
-                      "to use it", &key->name, &key->path);
-        return;
-    }
-
-    /* a FIFO, say, changes while it stays as bad as it was */
-
-    ngx_memzero(&file, sizeof(ngx_http_katalo_file_id_t));
-    file.dev = rotation->known.dev;
-    file.ino = rotation->known.ino;
-
-    if (rotation->failed
-        && rotation->error.err == error->err
-        && rotation->error.text == error->text
-        && ngx_http_katalo_rotation_same(&file, &rotation->error_file))
-    {
-        return;
-    }
-
-    rotation->failed = 1;
-    rotation->error = *error;
-    rotation->error_file = file;
-
-    ngx_http_katalo_usage_read_failed(key, &file, error->err);
-
-    ngx_http_katalo_key_log_error(key, NGX_LOG_ERR, rotation->event.log, error);
-}
-
-
-static void
-ngx_http_katalo_rotation_log(ngx_http_katalo_key_t *key, ngx_str_t *old,
-    ngx_uint_t was_usable)
-{
-    ngx_log_t  *log;
-
-    log = key->rotation->event.log;
-
-    if (!ngx_http_katalo_key_usable(key)) {
-
-        if (was_usable) {
-            ngx_log_error(NGX_LOG_WARN, log, 0,
-                          "katalo: key \"%V\" id \"%V\" is revoked: \"%V\" is "
-                          "empty", &key->name, old, &key->path);
-        }
-
-        return;
-    }
-
-    if (old->len == 0) {
-        ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                      "katalo: key \"%V\" id \"%V\" is usable",
-                      &key->name, &key->id);
-        return;
-    }
-
-    if (old->len == key->id.len
-        && ngx_memcmp(old->data, key->id.data, old->len) == 0)
-    {
-        if (!was_usable) {
-            ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                          "katalo: key \"%V\" id \"%V\" is usable again",
-                          &key->name, old);
-
-        } else if (key->changed) {
-            ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                          "katalo: key \"%V\" id \"%V\" has a new secret",
-                          &key->name, old);
-        }
-
-        return;
-    }
-
-    ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                  "katalo: key \"%V\" is rotated from id \"%V\" to \"%V\"",
-                  &key->name, old, &key->id);
 }

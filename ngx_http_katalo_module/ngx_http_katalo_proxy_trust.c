@@ -1,0 +1,148 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+/* What the proxy module trusts, and how it verifies an upstream. */
+
+
+#include "ngx_http_katalo_proxy.h"
+
+
+/* Debian and Alpine, Red Hat, others */
+
+static char  *ngx_http_katalo_proxy_ca_bundles[] = {
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+    NULL
+};
+
+
+void
+ngx_http_katalo_proxy_ca_bundle(ngx_http_katalo_main_conf_t *kmcf)
+{
+    char             **path;
+    ngx_file_info_t    fi;
+
+    for (path = ngx_http_katalo_proxy_ca_bundles; *path; path++) {
+
+        if (ngx_file_info(*path, &fi) != NGX_FILE_ERROR && ngx_is_file(&fi)) {
+            kmcf->ca_bundle.len = ngx_strlen(*path);
+            kmcf->ca_bundle.data = (u_char *) *path;
+            return;
+        }
+    }
+}
+
+
+/* the proxy module's own message would not say what to do */
+
+char *
+ngx_http_katalo_proxy_check_trust(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf)
+{
+    ngx_str_t   *certificate;
+    ngx_flag_t  *verify;
+
+    verify = ngx_http_katalo_proxy_setting(conf, NGX_HTTP_KATALO_SSL_VERIFY,
+                                           ngx_flag_t);
+    certificate = ngx_http_katalo_proxy_setting(conf,
+                                               NGX_HTTP_KATALO_SSL_CERTIFICATE,
+                                               ngx_str_t);
+
+    if (conf->enabled && *verify && certificate->len == 0) {
+        return ngx_http_katalo_conf_error(cf, &conf->conf_file,
+                   conf->conf_line,
+                   "\"katalo_bearer\" finds no CA certificates of the system "
+                   "to verify the upstream with, install them (package "
+                   "ca-certificates) or set \"proxy_ssl_trusted_certificate\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* newer nginx has an object in each location, a context only for TLS */
+
+ngx_uint_t
+ngx_http_katalo_proxy_tls(ngx_http_katalo_loc_conf_t *conf)
+{
+    ngx_http_upstream_conf_t  *ucf;
+
+    ucf = ngx_http_katalo_proxy_upstream(conf);
+
+    return ucf->ssl && ucf->ssl->ctx;
+}
+
+
+ngx_uint_t
+ngx_http_katalo_proxy_same_trust(ngx_http_katalo_loc_conf_t *one,
+    ngx_http_katalo_loc_conf_t *two)
+{
+    ngx_str_t  *a, *b;
+
+    a = ngx_http_katalo_proxy_field(one, ngx_http_katalo_proxy_crl_offset,
+                                    ngx_str_t);
+    b = ngx_http_katalo_proxy_field(two, ngx_http_katalo_proxy_crl_offset,
+                                    ngx_str_t);
+
+    if (a->len || b->len) {
+        return 0;
+    }
+
+    a = ngx_http_katalo_proxy_setting(one, NGX_HTTP_KATALO_SSL_CERTIFICATE,
+                                      ngx_str_t);
+    b = ngx_http_katalo_proxy_setting(two, NGX_HTTP_KATALO_SSL_CERTIFICATE,
+                                      ngx_str_t);
+
+    return a->len == b->len && ngx_memcmp(a->data, b->data, a->len) == 0;
+}
+
+
+/*
+ * The TLS context of the location around has no CA certificates if that
+ * location does not verify its upstream.  To have them changes nothing for it.
+ */
+
+char *
+ngx_http_katalo_proxy_finish(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
+    ngx_http_katalo_loc_conf_t *conf)
+{
+    ngx_int_t                 *depth;
+    ngx_str_t                 *certificate, *crl;
+    ngx_flag_t                 verified;
+    ngx_http_upstream_conf_t  *ucf;
+
+    if (!conf->proxy.borrows || !ngx_http_katalo_proxy_tls(conf)) {
+        return NGX_CONF_OK;
+    }
+
+    ucf = ngx_http_katalo_proxy_upstream(conf);
+    verified = ucf->ssl_verify;
+
+    ngx_http_katalo_proxy_merge_settings(kmcf, conf, 1);
+
+    if (verified || !ucf->ssl_verify) {
+        return NGX_CONF_OK;
+    }
+
+    certificate = ngx_http_katalo_proxy_setting(conf,
+                                               NGX_HTTP_KATALO_SSL_CERTIFICATE,
+                                               ngx_str_t);
+    depth = ngx_http_katalo_proxy_setting(conf, NGX_HTTP_KATALO_SSL_DEPTH,
+                                          ngx_int_t);
+    crl = ngx_http_katalo_proxy_field(conf, ngx_http_katalo_proxy_crl_offset,
+                                      ngx_str_t);
+
+    if (ngx_http_katalo_proxy_check_trust(cf, conf) != NGX_CONF_OK
+        || ngx_ssl_trusted_certificate(cf, ucf->ssl, certificate, *depth)
+           != NGX_OK
+        || ngx_ssl_crl(cf, ucf->ssl, crl) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}

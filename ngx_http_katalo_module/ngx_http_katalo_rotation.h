@@ -1,0 +1,49 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+#ifndef _NGX_HTTP_KATALO_ROTATION_H_INCLUDED_
+#define _NGX_HTTP_KATALO_ROTATION_H_INCLUDED_
+
+
+#include "ngx_http_katalo.h"
+
+
+struct ngx_http_katalo_rotation_s {
+    ngx_event_t                     event;
+    ngx_http_katalo_key_t          *key;
+    ngx_http_katalo_vault_t        *vault;
+
+    /* last dealt with, and last seen; err: why it could not be examined */
+    ngx_http_katalo_file_id_t       known;
+    ngx_err_t                       known_err;
+    ngx_http_katalo_file_id_t       seen;
+    ngx_msec_t                      seen_since;
+    ngx_msec_t                      moving_since;
+
+    ngx_http_katalo_key_error_t     error;      /* the last one */
+    ngx_http_katalo_file_id_t       error_file; /* only dev and ino */
+
+    unsigned                        unreadable:1;
+    unsigned                        failed:1;
+    unsigned                        moving:1;   /* not at rest yet */
+};
+
+
+#define ngx_http_katalo_rotation_same(a, b)                                   \
+    (ngx_memcmp(a, b, sizeof(ngx_http_katalo_file_id_t)) == 0)
+
+
+/* ngx_http_katalo_rotation_install.c: what comes of a look at the file */
+
+/* the file is at rest: its key is installed, or revoked, or the last kept */
+void ngx_http_katalo_rotation_install(ngx_http_katalo_rotation_t *rotation);
+
+/* the file could not be examined, "err" says why; the last key is kept */
+void ngx_http_katalo_rotation_missing(ngx_http_katalo_rotation_t *rotation,
+    ngx_err_t err);
+
+
+#endif /* _NGX_HTTP_KATALO_ROTATION_H_INCLUDED_ */
