@@ -29,34 +29,33 @@ ngx_http_katalo_counters_t  ngx_http_katalo_counters[] = {
 
     { "denied", "katalo_denied_total", "reason",
       "Requests refused, or reported as a browser's, by reason.",
-      "Refused", 0, NGX_HTTP_KATALO_DENIED, 6,
+      0, NGX_HTTP_KATALO_DENIED, 6,
       ngx_http_katalo_counters_reasons },
 
     { "client_credentials", "katalo_client_credentials_total", "kind",
       "Requests whose clients sent credentials of their own.",
-      "Client credentials", 0, NGX_HTTP_KATALO_STRIPPED, 2,
+      0, NGX_HTTP_KATALO_STRIPPED, 2,
       ngx_http_katalo_counters_credentials },
 
     { "requests", "katalo_requests_total", "operation",
       "Upstream requests with the key attached, by operation.",
-      "Requests", 1, NGX_HTTP_KATALO_REQUESTS, NGX_HTTP_KATALO_OPERATIONS,
-      NULL },
+      1, NGX_HTTP_KATALO_REQUESTS, NGX_HTTP_KATALO_OPERATIONS, NULL },
 
     { "responses", "katalo_responses_total", "status",
       "Upstream responses by status, none: no valid header came.",
-      "Responses", 1, NGX_HTTP_KATALO_RESPONSES, NGX_HTTP_KATALO_STATUSES,
+      1, NGX_HTTP_KATALO_RESPONSES, NGX_HTTP_KATALO_STATUSES,
       ngx_http_katalo_counters_statuses },
 
     { "retries", "katalo_upstream_retries_total", NULL,
       "Further attempts of requests, on other peers.",
-      "Retries", 1, NGX_HTTP_KATALO_RETRIES, 1, NULL },
+      1, NGX_HTTP_KATALO_RETRIES, 1, NULL },
 
     { "bytes", "katalo_upstream_bytes_total", "direction",
       "Bytes sent to and received from the upstream.",
-      "Bytes", 1, NGX_HTTP_KATALO_BYTES_SENT, 2,
+      1, NGX_HTTP_KATALO_BYTES_SENT, 2,
       ngx_http_katalo_counters_directions },
 
-    { NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL }
+    { NULL, NULL, NULL, NULL, 0, 0, 0, NULL }
 };
 
 
@@ -81,4 +80,43 @@ u_char *
 ngx_http_katalo_counters_seconds(u_char *p, uint64_t msec)
 {
     return ngx_sprintf(p, "%uL.%03uL", msec / 1000, msec % 1000);
+}
+
+
+u_char *
+ngx_http_katalo_counters_histogram(u_char *p, uint64_t *counters,
+    ngx_uint_t zeros)
+{
+    uint64_t    count;
+    ngx_uint_t  i;
+
+    count = 0;
+
+    for (i = 0; i < NGX_HTTP_KATALO_BUCKETS; i++) {
+        count += counters[NGX_HTTP_KATALO_UPSTREAM_TIME + i];
+    }
+
+    p = ngx_sprintf(p, "\"upstream_seconds\":{\"sum\":");
+    p = ngx_http_katalo_counters_seconds(p,
+                                      counters[NGX_HTTP_KATALO_UPSTREAM_MSEC]);
+    p = ngx_sprintf(p, ",\"count\":%uL,\"buckets\":[", count);
+
+    count = 0;
+
+    for (i = 0; i < NGX_HTTP_KATALO_BUCKETS - 1; i++) {
+        count += counters[NGX_HTTP_KATALO_UPSTREAM_TIME + i];
+
+        if (count == 0 && !zeros) {
+            continue;
+        }
+
+        p = ngx_sprintf(p, "{\"le\":");
+        p = ngx_http_katalo_counters_seconds(p,
+                                             ngx_http_katalo_usage_bounds[i]);
+        p = ngx_sprintf(p, ",\"count\":%uL},", count);
+    }
+
+    count += counters[NGX_HTTP_KATALO_UPSTREAM_TIME + i];
+
+    return ngx_sprintf(p, "{\"le\":\"+Inf\",\"count\":%uL}]}", count);
 }

@@ -21,7 +21,6 @@ typedef struct {
     char                            *metric;
     char                            *label;
     char                            *help;
-    char                            *title;
     ngx_uint_t                       of_id;     /* or of a key name */
     ngx_uint_t                       first;
     ngx_uint_t                       n;
@@ -36,6 +35,13 @@ u_char *ngx_http_katalo_counters_time(u_char *p, time_t t);
 
 /* milliseconds, as seconds with three decimals */
 u_char *ngx_http_katalo_counters_seconds(u_char *p, uint64_t msec);
+
+/*
+ * The member "upstream_seconds" of counters of a key id.  Buckets are
+ * cumulative, as in Prometheus; "zeros" tells whether to write empty ones.
+ */
+u_char *ngx_http_katalo_counters_histogram(u_char *p, uint64_t *counters,
+    ngx_uint_t zeros);
 
 
 #endif /* _NGX_HTTP_KATALO_COUNTERS_H_INCLUDED_ */

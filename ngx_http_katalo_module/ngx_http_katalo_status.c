@@ -327,11 +327,8 @@ ngx_http_katalo_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_katalo_loc_conf_t *klcf = conf;
 
-    u_char                           *p, *last;
-    u_char                            names[NGX_MAX_CONF_ERRSTR];
-    ngx_str_t                        *value;
-    ngx_http_core_loc_conf_t         *clcf;
-    ngx_http_katalo_status_format_t  *format;
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
 
     if (ngx_http_katalo_conf_literal_key(cf)) {
         return NGX_CONF_ERROR;
@@ -353,21 +350,10 @@ ngx_http_katalo_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         value = cf->args->elts;
 
         if (ngx_http_katalo_status_format(&value[1]) == NULL) {
-            p = names;
-            last = names + NGX_MAX_CONF_ERRSTR;
-
-            for (format = ngx_http_katalo_status_formats;
-                 format->name.len;
-                 format++)
-            {
-                p = ngx_slprintf(p, last, "%s\"%V\"",
-                                 p == names ? "" : " or ", &format->name);
-            }
-
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid value \"%V\" in \"katalo_status\", "
-                               "use %*s", &value[1], (size_t) (p - names),
-                               names);
+                               "use \"json\", \"prometheus\" or \"html\"",
+                               &value[1]);
             return NGX_CONF_ERROR;
         }
 

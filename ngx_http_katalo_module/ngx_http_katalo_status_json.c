@@ -11,7 +11,6 @@ static u_char *ngx_http_katalo_json_key(ngx_http_katalo_status_ctx_t *ctx,
     u_char *p, ngx_http_katalo_key_t *key);
 static u_char *ngx_http_katalo_json_id(ngx_http_katalo_status_ctx_t *ctx,
     u_char *p, ngx_http_katalo_id_row_t *row);
-static u_char *ngx_http_katalo_json_histogram(u_char *p, uint64_t *counters);
 
 
 /* the cursor is the key, and in it 0 for its own facts or its n-th id */
@@ -141,39 +140,10 @@ ngx_http_katalo_json_id(ngx_http_katalo_status_ctx_t *ctx, u_char *p,
     p = ngx_sprintf(p, ",\"last_used\":");
     p = ngx_http_katalo_counters_time(p, row->last_used);
 
-    return ngx_http_katalo_json_histogram(p, row->counters);
-}
 
+    *p++ = ',';
+    p = ngx_http_katalo_counters_histogram(p, row->counters, 1);
+    *p++ = '}';
 
-static u_char *
-ngx_http_katalo_json_histogram(u_char *p, uint64_t *counters)
-{
-    uint64_t    count;
-    ngx_uint_t  i;
-
-    count = 0;
-
-    for (i = 0; i < NGX_HTTP_KATALO_BUCKETS; i++) {
-        count += counters[NGX_HTTP_KATALO_UPSTREAM_TIME + i];
-    }
-
-    p = ngx_sprintf(p, ",\"upstream_seconds\":{\"sum\":");
-    p = ngx_http_katalo_counters_seconds(p,
-                                      counters[NGX_HTTP_KATALO_UPSTREAM_MSEC]);
-    p = ngx_sprintf(p, ",\"count\":%uL,\"buckets\":[", count);
-
-    count = 0;
-
-    for (i = 0; i < NGX_HTTP_KATALO_BUCKETS - 1; i++) {
-        count += counters[NGX_HTTP_KATALO_UPSTREAM_TIME + i];
-
-        p = ngx_sprintf(p, "{\"le\":");
-        p = ngx_http_katalo_counters_seconds(p,
-                                             ngx_http_katalo_usage_bounds[i]);
-        p = ngx_sprintf(p, ",\"count\":%uL},", count);
-    }
-
-    count += counters[NGX_HTTP_KATALO_UPSTREAM_TIME + i];
-
-    return ngx_sprintf(p, "{\"le\":\"+Inf\",\"count\":%uL}]}}", count);
+    return p;
 }

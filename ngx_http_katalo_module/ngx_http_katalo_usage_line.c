@@ -126,47 +126,21 @@ ngx_http_katalo_usage_line_group(u_char *p, ngx_http_katalo_counters_t *group,
 }
 
 
-/* cumulative, as in the status */
-
 static u_char *
 ngx_http_katalo_usage_line_histogram(u_char *p, uint64_t *counters)
 {
-    uint64_t    count;
     ngx_uint_t  i;
 
-    count = 0;
-
     for (i = 0; i < NGX_HTTP_KATALO_BUCKETS; i++) {
-        count += counters[NGX_HTTP_KATALO_UPSTREAM_TIME + i];
-    }
 
-    if (count == 0) {
-        return p;
-    }
-
-    p = ngx_sprintf(p, "\"upstream_seconds\":{\"sum\":");
-    p = ngx_http_katalo_counters_seconds(p,
-                                      counters[NGX_HTTP_KATALO_UPSTREAM_MSEC]);
-    p = ngx_sprintf(p, ",\"count\":%uL,\"buckets\":[", count);
-
-    count = 0;
-
-    for (i = 0; i < NGX_HTTP_KATALO_BUCKETS - 1; i++) {
-        count += counters[NGX_HTTP_KATALO_UPSTREAM_TIME + i];
-
-        if (count == 0) {
-            continue;
+        if (counters[NGX_HTTP_KATALO_UPSTREAM_TIME + i]) {
+            p = ngx_http_katalo_counters_histogram(p, counters, 0);
+            *p++ = ',';
+            break;
         }
-
-        p = ngx_sprintf(p, "{\"le\":");
-        p = ngx_http_katalo_counters_seconds(p,
-                                             ngx_http_katalo_usage_bounds[i]);
-        p = ngx_sprintf(p, ",\"count\":%uL},", count);
     }
 
-    count += counters[NGX_HTTP_KATALO_UPSTREAM_TIME + i];
-
-    return ngx_sprintf(p, "{\"le\":\"+Inf\",\"count\":%uL}]},", count);
+    return p;
 }
 
 

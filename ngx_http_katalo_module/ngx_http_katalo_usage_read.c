@@ -9,6 +9,8 @@
 
 static ngx_uint_t ngx_http_katalo_usage_in_flight(
     ngx_http_katalo_usage_t *usage, ngx_uint_t n, ngx_uint_t slot);
+static void ngx_http_katalo_usage_sum(ngx_http_katalo_sh_t *sh,
+    ngx_atomic_t *counters, uint64_t *totals, ngx_uint_t n);
 static void ngx_http_katalo_usage_times(ngx_http_katalo_sh_t *sh,
     ngx_uint_t slot, ngx_http_katalo_id_row_t *row);
 static void ngx_http_katalo_usage_map(ngx_http_katalo_usage_t *usage,
@@ -158,18 +160,9 @@ void
 ngx_http_katalo_usage_sum_key(ngx_http_katalo_sh_t *sh, ngx_uint_t row,
     uint64_t *totals)
 {
-    ngx_uint_t                     i, n;
-    ngx_http_katalo_key_stripe_t  *stripe;
-
-    ngx_memzero(totals, NGX_HTTP_KATALO_KEY_TOTALS * sizeof(uint64_t));
-
-    for (n = 0; n < sh->stripes_used; n++) {
-        stripe = &ngx_http_katalo_usage_key_stripe(sh, n)[row];
-
-        for (i = 0; i < NGX_HTTP_KATALO_KEY_COUNTERS; i++) {
-            totals[i] += stripe->counters[i];
-        }
-    }
+    ngx_http_katalo_usage_sum(sh,
+                     ngx_http_katalo_usage_key_stripe(sh, 0)[row].counters,
+                     totals, NGX_HTTP_KATALO_KEY_COUNTERS);
 
     totals[NGX_HTTP_KATALO_ROTATIONS] = sh->keys[row].rotations;
     totals[NGX_HTTP_KATALO_READ_FAILURES] = sh->keys[row].read_failures;
@@ -180,17 +173,29 @@ void
 ngx_http_katalo_usage_sum_id(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
     uint64_t *totals)
 {
-    ngx_uint_t                    i, n;
-    ngx_http_katalo_id_stripe_t  *stripe;
+    ngx_http_katalo_usage_sum(sh,
+                     ngx_http_katalo_usage_id_stripe(sh, 0)[slot].counters,
+                     totals, NGX_HTTP_KATALO_ID_COUNTERS);
+}
 
-    ngx_memzero(totals, NGX_HTTP_KATALO_ID_COUNTERS * sizeof(uint64_t));
 
-    for (n = 0; n < sh->stripes_used; n++) {
-        stripe = &ngx_http_katalo_usage_id_stripe(sh, n)[slot];
+/* "counters" are those of the first stripe */
 
-        for (i = 0; i < NGX_HTTP_KATALO_ID_COUNTERS; i++) {
-            totals[i] += stripe->counters[i];
+static void
+ngx_http_katalo_usage_sum(ngx_http_katalo_sh_t *sh, ngx_atomic_t *counters,
+    uint64_t *totals, ngx_uint_t n)
+{
+    ngx_uint_t  i, stripe;
+
+    ngx_memzero(totals, n * sizeof(uint64_t));
+
+    for (stripe = 0; stripe < sh->stripes_used; stripe++) {
+
+        for (i = 0; i < n; i++) {
+            totals[i] += counters[i];
         }
+
+        counters = (ngx_atomic_t *) ((u_char *) counters + sh->stripe_size);
     }
 }
 

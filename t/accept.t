@@ -136,7 +136,7 @@ my ($code, $output) = $gateway->test_config(<<'EOC');
 EOC
 
 is($code, 1, 'an unknown format is no parameter');
-like($output, qr/invalid value "openmetrics" in "katalo_status", use "json" or/,
+like($output, qr/invalid value "openmetrics" in "katalo_status", use "json", "prometheus" or "html"/,
      'the message says which are');
 
 done_testing();
