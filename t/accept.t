@@ -136,7 +136,9 @@ my ($code, $output) = $gateway->test_config(<<'EOC');
 EOC
 
 is($code, 1, 'an unknown format is no parameter');
-like($output, qr/invalid value "openmetrics" in "katalo_status", use "json", "prometheus" or "html"/,
+
+my $formats = '"json", "prometheus" or "html"';
+like($output, qr/"openmetrics" in "katalo_status", use \Q$formats\E in /,
      'the message says which are');
 
 done_testing();

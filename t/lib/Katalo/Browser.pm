@@ -6,7 +6,7 @@ Katalo::Browser - a real Chromium without a screen, for tests
 
 =head1 SYNOPSIS
 
-  my $browser = Katalo::Browser->new(map => ['*.example']);
+  my $browser = Katalo::Browser->new;
   my $page = $browser->page;
 
   $page->open($gateway->url('/status'));
@@ -41,7 +41,6 @@ use warnings;
 use File::Temp;
 use IO::Select;
 use JSON::PP;
-use MIME::Base64 qw(decode_base64);
 use POSIX qw(mkfifo);
 
 use Katalo::Browser::Page;
