@@ -173,7 +173,9 @@ my @rows = (
     ['a bad request', 0, sent('GET', '/page.html', headers => ['A : b'])],
     ['HTTPS', 1, sent('GET', '/https/x-size/10', @all, tls => 1)],
     !has_feature('v2') || !curl_has('HTTP2') ? () : ['HTTP/2', 1, sub {
-        curl('--http2', (map { ('-H', $_) } @credentials, @browser),
+        # the digits of a port have codes of different lengths in HPACK
+        curl('--http2', (map { ('-H', $_) } 'Host: localhost', @credentials,
+                                            @browser),
              $_[0]->tls_url('/https/x-size/10'));
     }]);
 
