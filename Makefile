@@ -6,6 +6,7 @@ OBJS      ?= objs
 CC        ?= cc
 JOBS      ?= $(shell nproc)
 TESTS     ?= t/*.t
+FAULTS    ?= t/faults/*.t
 
 CC_OPT ?= -g -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
 LD_OPT ?= -Wl,-z,relro -Wl,-z,now -fPIC
@@ -40,7 +41,7 @@ SOURCES = $(wildcard $(MODULE)/*)
 BUILT   = $(abspath $(OBJS))
 
 .PHONY: all deps deps-demo deps-check install static demo run test check test-static \
-	test-asan test-matrix test-monitoring warnings cppcheck style clean help
+	test-asan test-matrix test-monitoring test-faults warnings cppcheck style clean help
 
 all: $(SO)
 
@@ -125,6 +126,12 @@ test-monitoring:
 		@$(MAKE) -s --no-print-directory all)
 	@prove -j$(JOBS) t/monitoring < /dev/null
 
+# faults under load, with exact counts; these tests take a minute or less each
+test-faults: deps
+	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
+		@$(MAKE) -s --no-print-directory all)
+	@prove -j$(JOBS) $(FAULTS) < /dev/null
+
 # other versions of nginx, in chroots
 test-matrix:
 	@t/packages $(MATRIX_PACKAGES)
@@ -167,6 +174,7 @@ help:
 	@echo "make test-static  the same with a whole nginx, of Debian's source"
 	@echo "make test-asan  and with sanitizers"
 	@echo "make test-monitoring  the metrics, rules and dashboard, with Prometheus"
+	@echo "make test-faults  killed workers, reloads and the like, under load"
 	@echo "make test-matrix  the tests with the nginx of other Debian releases"
 	@echo "                (SUITES=trixie chooses; root only)"
 	@echo "make check      style, warnings as errors, static analysis"

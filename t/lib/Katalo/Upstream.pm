@@ -29,6 +29,7 @@ look like.  "t/katalo-upstream --help" lists what a request may ask for.
 
   received($count, $timeout)  the records since clear(); waits for at least
                               $count if given, and dies if they do not come
+  targets                     only the targets of the records, which is quick
   clear                       forgets the records so far
   auth($record)               values of every Authorization line in it
   values($record, $name)      values of every such header line
@@ -124,6 +125,13 @@ sub received {
     die "only " . @lines . " of $count requests arrived\n" if !$enough;
 
     return map { decode_json($_) } @lines;
+}
+
+
+sub targets {
+    my ($self) = @_;
+
+    return map { /"target": "([^"]*)"/ } $self->_lines;
 }
 
 
