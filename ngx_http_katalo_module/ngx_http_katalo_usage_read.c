@@ -88,7 +88,9 @@ ngx_http_katalo_usage_in_flight(ngx_http_katalo_usage_t *usage, ngx_uint_t n,
 
         for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
 
-            if (alive & ((ngx_uint_t) 1 << i)) {
+            if ((alive & ((ngx_uint_t) 1 << i))
+                && (ngx_atomic_int_t) stripe->in_flight[i] > 0)
+            {
                 in_flight += stripe->in_flight[i];
             }
         }

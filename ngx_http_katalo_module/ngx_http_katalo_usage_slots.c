@@ -273,7 +273,9 @@ ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
 
         for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
 
-            if ((alive & ((ngx_uint_t) 1 << i)) && stripe->in_flight[i]) {
+            if ((alive & ((ngx_uint_t) 1 << i))
+                && (ngx_atomic_int_t) stripe->in_flight[i] > 0)
+            {
                 return 1;
             }
         }

@@ -7,6 +7,10 @@
 #include "ngx_http_katalo_zone.h"
 
 
+#define NGX_HTTP_KATALO_ALL_SHARERS                                           \
+    (((ngx_uint_t) 1 << NGX_HTTP_KATALO_SHARERS) - 1)
+
+
 static void ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh, ngx_uint_t n,
     ngx_uint_t place);
 static ngx_uint_t ngx_http_katalo_usage_running(ngx_pid_t pid);
@@ -15,7 +19,7 @@ static ngx_uint_t ngx_http_katalo_usage_running(ngx_pid_t pid);
 ngx_uint_t
 ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh, ngx_uint_t *place)
 {
-    ngx_uint_t                 i, n;
+    ngx_uint_t                 i, n, first, alive;
     ngx_http_katalo_stripe_t  *stripe;
 
     for (n = 0; n < sh->stripes_used; n++) {
@@ -39,20 +43,36 @@ ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh, ngx_uint_t *place)
         }
     }
 
-    if (n == sh->stripes) {
-        n = (ngx_uint_t) ngx_process_slot % sh->stripes;
+    first = (ngx_uint_t) ngx_process_slot;
+
+    for (i = 0; n == sh->stripes && i < sh->stripes; i++) {
+
+        if (ngx_http_katalo_usage_alive(sh, (first + i) % sh->stripes)
+            != NGX_HTTP_KATALO_ALL_SHARERS)
+        {
+            n = (first + i) % sh->stripes;
+        }
     }
 
-    stripe = ngx_http_katalo_usage_stripe(sh, n);
+    if (n == sh->stripes) {
+        n = first % sh->stripes;
+    }
+
+    alive = ngx_http_katalo_usage_alive(sh, n);
 
     for (i = 0; i < NGX_HTTP_KATALO_SHARERS - 1; i++) {
-        if (!ngx_http_katalo_usage_running(stripe->pids[i])) {
+        if (!(alive & ((ngx_uint_t) 1 << i))) {
             break;
         }
     }
 
-    ngx_http_katalo_usage_clear(sh, n, i);
+    /* where all are taken, two processes have a place, and its gauges */
 
+    if (!(alive & ((ngx_uint_t) 1 << i))) {
+        ngx_http_katalo_usage_clear(sh, n, i);
+    }
+
+    stripe = ngx_http_katalo_usage_stripe(sh, n);
     stripe->pids[i] = ngx_pid;
     sh->stripes_used = ngx_max(sh->stripes_used, n + 1);
 

@@ -41,7 +41,11 @@
 #define ngx_http_katalo_usage_stripes(workers)  (2 * (workers) + 2)
 
 
-/* "held" has a bit for each process in the stripe, "in_flight" a count */
+/*
+ * "held" has a bit for each process in the stripe, "in_flight" a count.  Where
+ * two processes have a place, and one of them is gone, its successor begins
+ * from zero: the count may be below zero until the other one is gone, too.
+ */
 
 typedef struct {
     ngx_atomic_t                  counters[NGX_HTTP_KATALO_KEY_COUNTERS];
