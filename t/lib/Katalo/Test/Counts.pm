@@ -29,10 +29,11 @@ sub counts {
         return !grep { $_->{in_flight} } @{ $status->{keys} };
     }) or diag('requests stay in flight');
 
-    my %counts = map { $_ => {} } qw(requests responses);
+    my @kinds = qw(requests responses);
+    my %counts = map { $_ => {} } @kinds;
 
     for my $id (@{ $status->{keys}[0]{ids} }) {
-        for my $kind (keys %counts) {
+        for my $kind (@kinds) {
             $counts{$kind}{$_} += $id->{$kind}{$_} for keys %{ $id->{$kind} };
         }
         $counts{retries} += $id->{retries} // 0;

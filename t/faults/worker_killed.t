@@ -1,0 +1,135 @@
+#!/usr/bin/perl
+
+# A worker is killed each second, under load, while the key is rotated, the
+# status read and the usage log written.  No request that the upstream received
+# is missing from the counts; what is counted and was not received, or has no
+# response, are at most those that the clients saw cut off.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+use Katalo::Test qw(:all);
+use Katalo::Test::Counts qw(counts);
+use Katalo::Test::Health qw(settles ends_well);
+use Katalo::Test::Load;
+use Katalo::Test::UsageLog qw(usage_http usage_lines adds_up requests deltas);
+use Katalo::Upstream;
+
+use constant { KILLS => 15, WORKERS => 3, IDS => 4 };
+
+# as many as there are slots for, so that no count has to leave the zone
+my @keys = map { new_key("id$_") } 0 .. IDS - 1;
+my $up = Katalo::Upstream->new;
+my $gateway = Katalo::Test->new(
+    upstream => $up, workers => WORKERS, keys => { production => $keys[0] },
+    http => usage_http('logs/usage.log interval=1s', 'access_log off;')
+    )->start;
+
+my @killed;
+
+
+# Rotates the key and reads the status, until the time has come.
+sub keep_busy_until {
+    my ($end) = @_;
+    my $n = 0;
+
+    while (time < $end) {
+        $gateway->set_key(production => $keys[$n++ % IDS]);
+        eval { $gateway->status };
+        sleep 0.05;
+    }
+
+    return;
+}
+
+
+sub kill_worker {
+    my @workers = $gateway->worker_pids;
+    my $victim = $workers[rand @workers];
+
+    kill 'KILL', $victim;
+    push @killed, $victim;
+
+    wait_until(sub { my @pids = $gateway->worker_pids;
+                     @pids == WORKERS && !grep { $_ == $victim } @pids }, 30)
+        or die "no new worker\n";
+
+    return;
+}
+
+
+my $load = Katalo::Test::Load->start($gateway, clients => 4, slow => 300);
+my $new = Katalo::Test::Load->start($gateway, clients => 2, requests => 1);
+my $begun = time;
+
+for my $n (1 .. KILLS) {
+    keep_busy_until($begun + $n);
+    kill_worker();
+}
+
+my ($first, $second) = ($load->stop, $new->stop);
+settles($gateway, 'after all');
+
+my $cut = $first->{stale} + $second->{stale}
+          + @{ $first->{broken} } + @{ $second->{broken} };
+my $answers = Katalo::Test::Load::answers($first)
+              + Katalo::Test::Load::answers($second);
+my $counts = counts($gateway);
+my $received = $up->targets;
+my $responses = 0;
+$responses += $_ for values %{ $counts->{responses} };
+
+note("$received received, $counts->{total} counted, $responses responses, ",
+     "$answers answers seen, $cut cut off");
+
+cmp_ok($answers, '>', 1000, 'there was a load');
+cmp_ok($cut, '>', 0, 'and requests were cut off');
+cmp_ok($counts->{total}, '>=', $received,
+       'no request that was received is missing');
+cmp_ok($counts->{total}, '<=', $received + $cut,
+       'what was not received was cut off, too');
+is($counts->{requests}{read}, $counts->{total}, 'each by its operation');
+
+# a worker that is killed between the last byte of an answer and its count
+# takes that one along
+
+cmp_ok($responses, '>=', $answers - KILLS,
+       'no response that a client has is missing, but one of each killed one');
+cmp_ok($counts->{total} - $responses, '<=', $cut + KILLS,
+       'and none but those that were cut off');
+cmp_ok($counts->{times}, '<=', $responses, 'no time without a response');
+cmp_ok($counts->{times}, '>=', $responses - KILLS,
+       'nor a response without its time, but one of each killed one');
+
+
+# what was sent again, and what was not
+
+my %seen;
+$seen{$_}++ for $up->targets;
+my @twice = grep { $seen{$_} > 1 } keys %seen;
+cmp_ok(scalar @twice, '<=', $first->{stale} + $second->{stale},
+       'nothing is sent twice but by a client that saw it cut off');
+
+
+# by chance, one may have had the zone's mutex
+ends_well($gateway, killed => \@killed, expected => qr/was locked by \d+$/);
+
+my @lines = usage_lines($gateway, 'logs/usage.log');
+my $sums = deltas(@lines);
+my $logged = 0;
+
+for my $sum (values %$sums) {
+    $logged += $sum->{$_} for grep { /^responses\./ } keys %$sum;
+}
+
+is(requests(@lines), $counts->{total}, 'the usage log has each request');
+is($logged, $responses, 'and each response');
+adds_up(KILLS . ' killed workers', @lines);
+
+done_testing();
