@@ -32,6 +32,7 @@ TEST_PACKAGES  = openssl gdb $(CLIENT_PACKAGES)
 CLIENT_PACKAGES = wget nodejs python3-requests python3-httpx python3-aiohttp \
 	libwww-perl default-jdk-headless golang-go
 MONITORING_PACKAGES = prometheus
+BROWSER_PACKAGES = openssl chromium fonts-dejavu-core
 CHECK_PACKAGES = clang libclang-rt-14-dev cppcheck
 MATRIX_PACKAGES = debootstrap git
 
@@ -41,7 +42,8 @@ SOURCES = $(wildcard $(MODULE)/*)
 BUILT   = $(abspath $(OBJS))
 
 .PHONY: all deps deps-demo deps-check install static demo run test check test-static \
-	test-asan test-matrix test-monitoring test-faults warnings cppcheck style clean help
+	test-asan test-matrix test-monitoring test-faults test-browser warnings \
+	cppcheck style clean help
 
 all: $(SO)
 
@@ -132,6 +134,13 @@ test-faults: deps
 		@$(MAKE) -s --no-print-directory all)
 	@prove -j$(JOBS) $(FAULTS) < /dev/null
 
+# a real Chromium
+test-browser:
+	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) $(BROWSER_PACKAGES)
+	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
+		@$(MAKE) -s --no-print-directory all)
+	@prove t/browser < /dev/null
+
 # other versions of nginx, in chroots
 test-matrix:
 	@t/packages $(MATRIX_PACKAGES)
@@ -175,6 +184,7 @@ help:
 	@echo "make test-asan  and with sanitizers"
 	@echo "make test-monitoring  the metrics, rules and dashboard, with Prometheus"
 	@echo "make test-faults  killed workers, reloads and the like, under load"
+	@echo "make test-browser  the wall and the status page, with Chromium"
 	@echo "make test-matrix  the tests with the nginx of other Debian releases"
 	@echo "                (SUITES=trixie chooses; root only)"
 	@echo "make check      style, warnings as errors, static analysis"

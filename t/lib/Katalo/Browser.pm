@@ -32,12 +32,14 @@ A page (a tab) has:
   requests              URLs that it asked for
   complaints            what came to the console or went wrong
   send($method, %parameters)   anything else
+  close                 the tab
 
 =cut
 
 use strict;
 use warnings;
 
+use File::Path qw(remove_tree);
 use File::Temp;
 use IO::Select;
 use JSON::PP;
@@ -110,7 +112,7 @@ sub page {
                               targetId => $target->{targetId})->{sessionId};
 
     return $self->{pages}{$session}
-        = Katalo::Browser::Page->new($self, $session);
+        = Katalo::Browser::Page->new($self, $session, $target->{targetId});
 }
 
 
@@ -164,6 +166,26 @@ sub _take {
 }
 
 
-sub stop { return $_[0]{process}->stop }
+# Its processes end one after the other, and write to the directory until then.
+sub stop {
+    my ($self) = @_;
+
+    eval { $self->send('', 'Browser.close') };
+    wait_until(sub { !$self->{process}->is_running }, 10);
+    $self->{process}->stop;
+
+    return wait_until(sub {
+        remove_tree("$self->{directory}/profile", { error => \my $errors });
+        return !@$errors;
+    }, 10);
+}
+
+
+sub DESTROY {
+    my ($self) = @_;
+
+    local ($?, $@, $!);
+    $self->stop if $self->{process} && $self->{process}->is_running;
+}
 
 1;

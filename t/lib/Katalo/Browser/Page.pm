@@ -10,9 +10,9 @@ use Scalar::Util qw(weaken);
 
 
 sub new {
-    my ($class, $browser, $session) = @_;
-    my $self = bless { browser => $browser, session => $session, events => [] },
-                     $class;
+    my ($class, $browser, $session, $target) = @_;
+    my $self = bless { browser => $browser, session => $session,
+                       target => $target, events => [] }, $class;
 
     weaken($self->{browser});
     $self->send("$_.enable") for qw(Page Runtime Log Network);
@@ -25,6 +25,16 @@ sub send {
     my ($self, $method, %parameters) = @_;
 
     return $self->{browser}->send($self->{session}, $method, %parameters);
+}
+
+
+sub close {
+    my ($self) = @_;
+
+    $self->{browser}->send('', 'Target.closeTarget',
+                           targetId => $self->{target});
+
+    return;
 }
 
 
@@ -118,7 +128,7 @@ sub picture {
 
     CORE::open my $file, '>:raw', $path or die "$path: $!\n";
     print $file decode_base64($picture->{data});
-    close $file or die "$path: $!\n";
+    CORE::close $file or die "$path: $!\n";
 
     return;
 }

@@ -1,0 +1,126 @@
+package Katalo::Browser::Attempts;
+
+# A page tries all the ways that attempts.js has to get something from a
+# location of a gateway, and then leads its window there; and what became of
+# each.
+#
+#   my $run = Katalo::Browser::Attempts->new(
+#       browser => $browser, gateway => $gateway, upstream => $up,
+#       from => 'https://shop.example:4433/page',
+#       to => 'https://localhost:4433/katalo/x-echo');
+#
+#   $run->names                of all ways
+#   $run->learned($name)       what the page knows of the answer, or "nothing"
+#   $run->timings              names whose timings tell status or size
+#   $run->logged($name)        the gateway's log lines, each a hash
+#   $run->arrived($name)       the upstream's records
+#
+# The gateway must have LOG in its http block.
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use File::Basename qw(dirname);
+use JSON::PP qw(decode_json encode_json);
+
+use Katalo::Test::Process qw(wait_until slurp);
+
+our @EXPORT_OK = qw(LOG);
+
+use constant LOG => <<'EOC';
+    log_format attempts escape=json
+        '{"attempt":"$arg_attempt","decision":"$katalo_decision",'
+        '"status":"$status","protocol":"$server_protocol",'
+        '"method":"$request_method","origin":"$http_origin",'
+        '"site":"$http_sec_fetch_site","referer":"$http_referer",'
+        '"upgrade":"$http_upgrade_insecure_requests"}';
+    access_log %PREFIX%/logs/access.log attempts;
+EOC
+
+my $script = slurp(dirname(__FILE__) . '/attempts.js');
+my @navigations = ('navigation', 'address bar');
+
+
+sub new {
+    my ($class, %option) = @_;
+    my $self = bless { %option }, $class;
+    my $page = $self->{browser}->page;
+
+    $self->{begin} = length $self->{gateway}->access_log;
+    $self->{upstream}->clear;
+
+    $page->open($self->{from});
+    $page->value($script);
+    $self->{result} = $page->value('attempt(' . _quote($self->{to}) . ')');
+    $self->_navigate($page);
+
+    wait_until(sub { !grep { !$self->logged($_) } $self->names }, 30)
+        or die 'nothing came of: '
+               . join(', ', grep { !$self->logged($_) } $self->names) . "\n";
+    $page->close;
+
+    $self->{records} = [$self->{upstream}->received];
+
+    return $self;
+}
+
+
+# What ends the page comes last: its own script, then the user.
+sub _navigate {
+    my ($self, $page) = @_;
+    my ($script, $user) = map { "$self->{to}?attempt=" . s/ /+/gr }
+                              @navigations;
+
+    $page->value('void setTimeout(() => { location = ' . _quote($script)
+                 . ' })');
+    wait_until(sub { $self->logged($navigations[0]) }, 30);
+    $page->send('Page.navigate', url => $user);
+
+    return;
+}
+
+
+sub names {
+    my ($self) = @_;
+    my @names = sort(keys %{ $self->{result}{learned} }, @navigations);
+
+    return @names;
+}
+
+
+sub learned { return $_[0]{result}{learned}{$_[1]} // 'nothing' }
+sub timings { return @{ $_[0]{result}{timings} } }
+
+
+sub logged {
+    my ($self, $name) = @_;
+    my $log = substr $self->{gateway}->access_log, $self->{begin};
+
+    return grep { !defined $name || $_->{attempt} eq $name }
+           map { $_->{attempt} = _plain($_->{attempt}); $_ }
+           map { decode_json($_) } $log =~ /^(\{"attempt":"[^"].*)\n/mg;
+}
+
+
+sub arrived {
+    my ($self, $name) = @_;
+
+    return grep { $_->{target} =~ /[?&]attempt=([^&]*)/ && _plain($1) eq $name }
+                @{ $self->{records} };
+}
+
+
+sub _plain {
+    my ($text) = @_;
+
+    $text =~ tr/+/ /;
+    $text =~ s/%(..)/chr hex $1/ge;
+
+    return $text;
+}
+
+
+sub _quote { return encode_json([$_[0]]) =~ s/\A\[|\]\z//gr }
+
+1;
