@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use Katalo::Test qw(:all);
+use Katalo::Test::Daemon;
 use Katalo::Test::Memory qw(mappings holders);
 use Katalo::Test::Process qw(children);
 use Katalo::Upstream;
@@ -21,9 +22,9 @@ plan skip_all => 'needs root, to read the memory of other processes'
 my $key = new_key('one');
 my $up = Katalo::Upstream->new;
 
-my $gateway = Katalo::Test->new(
+my $gateway = Katalo::Test::Daemon->new(
     upstream => $up, workers => 2, keys => { production => $key },
-    http => <<'EOC');
+    http => <<'EOC')->start;
     katalo_key production file:%KEY:production%;
     server {
         listen 127.0.0.1:%PORT%;
@@ -36,15 +37,6 @@ my $gateway = Katalo::Test->new(
     proxy_ssl_trusted_certificate %CA%;
 EOC
 
-my $master;
-
-
-sub in_background {
-    my ($pid) = $gateway->read_file('logs/nginx.pid') =~ /^(\d+)$/;
-
-    return $pid && kill(0, $pid) && children($pid) == 2 ? $pid : undef;
-}
-
 
 # whether each place where the process has the key is locked
 sub locked {
@@ -55,35 +47,14 @@ sub locked {
 }
 
 
-$gateway->test_config($gateway->{http});
-my $config = $gateway->read_file('conf/test.conf');
-$config =~ s/^daemon off;/daemon on;/m or die;
-$gateway->write_file('conf/nginx.conf', $config);
-
-my ($status) = $gateway->_run($gateway->_command('nginx.conf'));
-is($status, 0, 'nginx starts in the background');
-$master = wait_until(\&in_background, 30) or die "it does not run\n";
+my $master = $gateway->master_pid;
 
 ok(locked($master), 'the key is locked in the memory of its master');
 ok(locked($_), 'and of a worker') for children($master);
 is($gateway->request('GET', '/katalo/usage/summary')->status, 200,
    'the key is used');
 
-my @old = children($master);
-kill('HUP', $master);
-ok(wait_until(sub { my @now = children($master);
-                    @now == 2 && !grep { my $pid = $_;
-                                         grep { $_ == $pid } @old } @now }, 30),
-   'a reload');
+ok($gateway->reload(gone => 1), 'a reload');
 ok(locked($_), 'locks it again') for $master, children($master);
-
-END {
-    if ($master) {
-        my $exit = $?;
-        kill('QUIT', $master);
-        wait_until(sub { !kill(0, $master) }, 30) or kill('KILL', $master);
-        $? = $exit;
-    }
-}
 
 done_testing();

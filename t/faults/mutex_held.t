@@ -102,7 +102,7 @@ for my $place (@places) {
     my ($key) = eval { @{ $gateway->status->{keys} } };
     ok($key, "$title: the status answers") or last;
     is($key->{rotations}, $rotations, "$title: all rotations are counted");
-    is($key->{ids}[0]{key_id}, "id$rotations", "$title: the latest id is there");
+    is($key->{ids}[0]{key_id}, "id$rotations", "$title: the id is the latest");
     is($key->{ids}[0]{state}, 'current', "$title: as the current one");
 
     is($gateway->request('GET', '/katalo/x-echo')->status, 200,

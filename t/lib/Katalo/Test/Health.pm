@@ -7,7 +7,7 @@ package Katalo::Test::Health;
 #   keeps_memory($gateway, 'a title', $before);
 #   ends_well($gateway, killed => [pids], expected => qr/.../);
 #
-# ends_well() has nginx quit, and looks at the whole error log: each killed
+# ends_well() has nginx quit, and then looks at the whole error log: each killed
 # worker exited on signal 9, no other process by a signal; no alert (a
 # connection that was left open is one), emerg or crit but those expected.
 

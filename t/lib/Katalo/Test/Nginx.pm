@@ -76,13 +76,14 @@ sub command {
 sub config {
     my (%part) = @_;
     my $level = $part{debug} ? 'debug' : 'info';
+    my $daemon = $part{daemon} ? 'on' : 'off';
     my $user = $> == 0 ? 'user ' . ($part{user} // 'root') . ';' : '';
     my $own_log = ($part{http} // '') =~ /^\s*access_log\s/m;
 
     my %text = (
         LOAD_MODULE => join("\n", map { "load_module $_;" } modules()),
         MAIN => <<"EOC",
-daemon off;
+daemon $daemon;
 $user
 worker_processes $part{workers};
 pid %PREFIX%/logs/nginx.pid;
