@@ -33,6 +33,8 @@ CLIENT_PACKAGES = wget nodejs python3-requests python3-httpx python3-aiohttp \
 	libwww-perl default-jdk-headless golang-go
 MONITORING_PACKAGES = prometheus
 BROWSER_PACKAGES = openssl chromium fonts-dejavu-core
+BENCH_PACKAGES = valgrind strace wrk haproxy libnginx-mod-http-lua \
+	libnginx-mod-http-js
 CHECK_PACKAGES = clang libclang-rt-14-dev cppcheck
 MATRIX_PACKAGES = debootstrap git
 
@@ -42,7 +44,7 @@ SOURCES = $(wildcard $(MODULE)/*)
 BUILT   = $(abspath $(OBJS))
 
 .PHONY: all deps deps-demo deps-check install static demo run test check test-static \
-	test-asan test-matrix test-monitoring test-faults test-browser warnings \
+	test-asan test-matrix test-monitoring test-faults test-browser bench warnings \
 	cppcheck style clean help
 
 all: $(SO)
@@ -141,6 +143,12 @@ test-browser:
 		@$(MAKE) -s --no-print-directory all)
 	@prove t/browser < /dev/null
 
+# what a request costs, beside other ways to do the same
+bench:
+	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) openssl $(BENCH_PACKAGES)
+	@$(MAKE) -s --no-print-directory all
+	@t/bench/table
+
 # other versions of nginx, in chroots
 test-matrix:
 	@t/packages $(MATRIX_PACKAGES)
@@ -187,6 +195,7 @@ help:
 	@echo "make test-browser  the wall and the status page, with Chromium"
 	@echo "make test-matrix  the tests with the nginx of other Debian releases"
 	@echo "                (SUITES=trixie chooses; root only)"
+	@echo "make bench      what a request costs, beside other ways to do it"
 	@echo "make check      style, warnings as errors, static analysis"
 	@echo "make static     a whole nginx with it (NGINX_SRC=<source tree>)"
 	@echo "make deps       install what build, demo and tests need"

@@ -1,0 +1,120 @@
+package Katalo::Bench::Profile;
+
+# What a request costs, exactly: instructions and allocations by callgrind,
+# system calls by strace.
+#
+#   my $cost = instructions($row, %with);    # { instructions, malloc, ... }
+#   my $calls = system_calls($row, %with);   # { writev, epoll_wait, ... }
+#
+# Figures are per request: two runs of requests, one twice as long as the
+# other, differ by those requests alone.  This is done twice; "repeats" is
+# false where the second result is not the first.  %with is what
+# Katalo::Bench::Gateway->new takes (key, backend), and keep, a path where the
+# profile of the last run is left for callgrind_annotate.
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use File::Copy qw(copy);
+use File::Temp;
+
+use Katalo::Bench::Gateway;
+use Katalo::Test::Process qw(slurp);
+
+our @EXPORT_OK = qw(instructions system_calls);
+
+use constant { WARM_UP => 100, REQUESTS => 200 };
+
+# of those that allocate, what a program calls and not what that calls itself
+my %allocates = map { $_ => 1 } qw(malloc calloc realloc posix_memalign
+                                   memalign aligned_alloc);
+
+
+sub instructions {
+    my ($row, %with) = @_;
+    my $directory = File::Temp->newdir('katalo-bench-XXXXXX', TMPDIR => 1);
+    my $path = "$directory/profile";
+
+    _serve($row, %with, tool => [
+        '/usr/bin/valgrind', '-q', '--tool=callgrind', '--dump-line=no',
+        "--callgrind-out-file=$path"]);
+
+    my $last = () = glob "$path.*";
+    my @profiles = map { "$path.$_" } $last - 3 .. $last;
+
+    copy($profiles[3], $with{keep}) if $with{keep};
+
+    return _per_request(map { _profile(slurp($_)) } @profiles);
+}
+
+
+sub _profile {
+    my ($text) = @_;
+    my ($called, %name, %count);
+
+    ($count{instructions}) = $text =~ /^totals: (\d+)/m;
+
+    # a function has its name where it is first met, and a number from then on
+    while ($text =~ /^(?:c?fn=\((\d+)\)(?:\ (.*))?|calls=(\d+)\ .*)$/mgx) {
+        if (defined $3) {
+            $count{ $name{$called} } += $3 if $allocates{ $name{$called} };
+        } else {
+            $name{$1} = $2 if defined $2;
+            $called = $1;
+        }
+    }
+
+    return \%count;
+}
+
+
+sub system_calls {
+    my ($row, %with) = @_;
+    my $file = File::Temp->new;
+
+    _serve($row, %with, tool => ['/usr/bin/strace', '-qq', '-e',
+                                 'signal=none', '-o', "$file"]);
+
+    my @runs;
+
+    for (split /\n/, slurp("$file")) {
+        push @runs, {} if /^getppid\(/;
+        $runs[-1]{$1}++ if /^(\w+)\(/ && @runs;
+    }
+
+    # the last one only ends the one before
+    return _per_request(@runs[-5 .. -2]);
+}
+
+
+sub _serve {
+    my ($row, %with) = @_;
+    my $gateway = Katalo::Bench::Gateway->new(row => $row, still => 1, %with);
+
+    $gateway->requests($_) for WARM_UP, (REQUESTS, 2 * REQUESTS) x 2, 1;
+
+    return $gateway->stop;
+}
+
+
+sub _per_request {
+    my ($once, $twice, @again) = @_;
+    my $cost = _difference($once, $twice);
+    my $second = _difference(@again);
+
+    $cost->{repeats} = !grep { $cost->{$_} != ($second->{$_} // 0) }
+                             keys %$cost;
+
+    return $cost;
+}
+
+
+sub _difference {
+    my ($once, $twice) = @_;
+
+    return { map { $_ => ($twice->{$_} - ($once->{$_} // 0)) / REQUESTS }
+                 keys %$twice };
+}
+
+1;
