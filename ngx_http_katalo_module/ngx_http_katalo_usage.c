@@ -15,6 +15,8 @@ static ngx_uint_t ngx_http_katalo_usage_status(ngx_uint_t status);
 static ngx_uint_t ngx_http_katalo_usage_bucket(ngx_msec_t elapsed);
 static time_t *ngx_http_katalo_usage_tripwire_time(ngx_http_katalo_sh_t *sh,
     ngx_str_t *id, time_t now);
+static ngx_uint_t ngx_http_katalo_usage_tripwire_over(time_t logged,
+    time_t now);
 
 
 /* the first statuses are counted by themselves, then come the classes */
@@ -200,7 +202,7 @@ ngx_http_katalo_usage_tripwire(ngx_http_katalo_usage_t *usage,
     logged = held ? &usage->sh->keys[held->row].exposed
                   : ngx_http_katalo_usage_tripwire_time(usage->sh, id, now);
 
-    if (logged && now - *logged >= 60) {
+    if (logged && ngx_http_katalo_usage_tripwire_over(*logged, now)) {
         *logged = now;
         rc = 1;
     }
@@ -227,7 +229,7 @@ ngx_http_katalo_usage_tripwire_time(ngx_http_katalo_sh_t *sh, ngx_str_t *id,
     for (i = 0; i < NGX_HTTP_KATALO_TRIPWIRES; i++) {
         tripwire = &sh->tripwires[i];
 
-        if (now - tripwire->logged >= 60) {
+        if (ngx_http_katalo_usage_tripwire_over(tripwire->logged, now)) {
             unused = tripwire;
 
         } else if (tripwire->hash == hash) {
@@ -242,6 +244,15 @@ ngx_http_katalo_usage_tripwire_time(ngx_http_katalo_sh_t *sh, ngx_str_t *id,
     unused->hash = hash;
 
     return &unused->logged;
+}
+
+
+/* the clock may have been set back; other processes may lag by a second */
+
+static ngx_uint_t
+ngx_http_katalo_usage_tripwire_over(time_t logged, time_t now)
+{
+    return now - logged >= 60 || logged - now >= 60;
 }
 
 

@@ -1,0 +1,130 @@
+package Katalo::Test::Clock;
+
+# A clock of day that can be set while nginx runs, for nginx alone.
+#
+#   my $clock = Katalo::Test::Clock->new;
+#   Katalo::Test->new(env => $clock->env, ...)->start;
+#   $clock->set(-3600);          seconds that it is ahead of the real one
+#   $clock->time                 what it shows
+#
+# A library that is loaded ahead of the C library adds them to the clock of
+# day.  The monotonic clock goes on, as it does when a real clock is set; the
+# times of files are those of the real clock.
+
+use strict;
+use warnings;
+
+use File::Temp;
+
+use Katalo::Test::Process qw(slurp);
+
+my $source = <<'EOC';
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile long long  none, *ahead = &none;
+
+__attribute__((constructor)) static void
+begin(void)
+{
+    int    fd = open(getenv("KATALO_TEST_CLOCK"), O_RDONLY);
+    void  *p = mmap(NULL, sizeof(none), PROT_READ, MAP_SHARED, fd, 0);
+
+    if (p == MAP_FAILED) {
+        _exit(126);
+    }
+
+    ahead = p;
+    close(fd);
+}
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+    int  rc = syscall(SYS_clock_gettime, id, ts);
+
+    if (rc == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) {
+        ts->tv_sec += *ahead;
+    }
+
+    return rc;
+}
+
+int
+gettimeofday(struct timeval *tv, void *unused)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    tv->tv_sec = ts.tv_sec;
+    tv->tv_usec = ts.tv_nsec / 1000;
+
+    return 0;
+}
+
+time_t
+time(time_t *t)
+{
+    struct timespec  ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+
+    return t ? (*t = ts.tv_sec) : ts.tv_sec;
+}
+EOC
+
+
+sub new {
+    my ($class) = @_;
+    my $dir = File::Temp->newdir('katalo-clock-XXXXXX', TMPDIR => 1);
+    my $self = bless { dir => $dir, ahead => 0 }, $class;
+
+    chmod 0755, "$dir";
+
+    open my $file, '>', "$dir/clock.c" or die "$dir/clock.c: $!\n";
+    print $file $source;
+    close $file or die "$dir/clock.c: $!\n";
+
+    system("cc -O1 -fPIC -shared -o $dir/clock.so $dir/clock.c"
+           . " > $dir/cc.log 2>&1") == 0
+        or die 'cc: ' . slurp("$dir/cc.log");
+
+    $self->set(0);
+
+    return $self;
+}
+
+
+sub env {
+    my ($self) = @_;
+
+    return { LD_PRELOAD => "$self->{dir}/clock.so",
+             KATALO_TEST_CLOCK => "$self->{dir}/ahead" };
+}
+
+
+# In place, and at once: nginx has the file mapped.
+sub set {
+    my ($self, $ahead) = @_;
+    my $path = "$self->{dir}/ahead";
+
+    open my $file, (-e $path ? '+<' : '>') . ':raw', $path
+        or die "$path: $!\n";
+    syswrite($file, pack 'q', $ahead) == 8 or die "$path: $!\n";
+    close $file;
+
+    $self->{ahead} = $ahead;
+
+    return;
+}
+
+
+sub time { return CORE::time + $_[0]{ahead} }
+
+1;
