@@ -24,6 +24,12 @@ ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all
 ASAN_OPT = -g -O1 -fno-omit-frame-pointer -DNGX_DEBUG_PALLOC=1 $(ASAN) \
 	-fsanitize-ignorelist=$(CURDIR)/t/sanitize.ignore
 
+# coverage of what is fuzzed only, and not of all of nginx
+FUZZ_OPT = -fsanitize=fuzzer-no-link \
+	-fsanitize-coverage-allowlist=$(CURDIR)/t/fuzz/coverage.allow
+HARNESSES ?= key operation guard
+TIME      ?= 60
+
 BUILD_PACKAGES = nginx nginx-dev make gcc libc6-dev
 DEMO_PACKAGES  = perl libio-socket-ssl-perl python3 curl ca-certificates
 # gcore, for the dumps that the secret scan looks through
@@ -154,6 +160,16 @@ test-matrix:
 	@t/packages $(MATRIX_PACKAGES)
 	@t/matrix $(SUITES)
 
+# TIME seconds for each harness, after its corpus
+.PHONY: fuzz
+fuzz: deps-check
+	@$(MAKE) -s --no-print-directory static CC=clang STATIC_OBJS=objs-fuzz \
+		CC_OPT="$(ASAN_OPT) $(FUZZ_OPT)" LD_OPT="$(ASAN)"
+	@CFLAGS="$(ASAN_OPT) $(FUZZ_OPT)" \
+		t/fuzz/build objs-fuzz $(NGINX_SRC) $(HARNESSES)
+	@printf '%s\n' $(HARNESSES) \
+		| xargs -n 1 -P $(JOBS) t/fuzz/run objs-fuzz $(TIME)
+
 check: style
 	@$(MAKE) --no-print-directory deps-check
 	@$(MAKE) --no-print-directory warnings CC=gcc OBJS=objs-gcc
@@ -178,7 +194,7 @@ style:
 	@t/style
 
 clean:
-	rm -rf objs objs-gcc objs-clang objs-asan objs-source $(STATIC_OBJS)
+	rm -rf objs objs-gcc objs-clang objs-asan objs-fuzz objs-source $(STATIC_OBJS)
 	find t -name __pycache__ -prune -exec rm -rf {} +
 
 help:
@@ -196,6 +212,8 @@ help:
 	@echo "make test-matrix  the tests with the nginx of other Debian releases"
 	@echo "                (SUITES=trixie chooses; root only)"
 	@echo "make bench      what a request costs, beside other ways to do it"
+	@echo "make fuzz       inputs made up by libFuzzer, TIME=60 seconds each"
+	@echo "                (HARNESSES=key chooses)"
 	@echo "make check      style, warnings as errors, static analysis"
 	@echo "make static     a whole nginx with it (NGINX_SRC=<source tree>)"
 	@echo "make deps       install what build, demo and tests need"
