@@ -39,7 +39,8 @@ CLIENT_PACKAGES = wget nodejs python3-requests python3-httpx python3-aiohttp \
 	libwww-perl default-jdk-headless golang-go
 MONITORING_PACKAGES = prometheus
 BROWSER_PACKAGES = openssl chromium fonts-dejavu-core
-BENCH_PACKAGES = valgrind strace wrk haproxy libnginx-mod-http-lua \
+COST_PACKAGES = openssl valgrind strace
+BENCH_PACKAGES = $(COST_PACKAGES) wrk haproxy libnginx-mod-http-lua \
 	libnginx-mod-http-js
 CHECK_PACKAGES = clang libclang-rt-14-dev cppcheck
 MATRIX_PACKAGES = debootstrap git
@@ -50,8 +51,8 @@ SOURCES = $(wildcard $(MODULE)/*)
 BUILT   = $(abspath $(OBJS))
 
 .PHONY: all deps deps-demo deps-check install static demo run test check test-static \
-	test-asan test-matrix test-monitoring test-faults test-browser bench warnings \
-	cppcheck style clean help
+	test-asan test-matrix test-monitoring test-faults test-browser test-cost \
+	bench warnings cppcheck style clean help
 
 all: $(SO)
 
@@ -149,9 +150,16 @@ test-browser:
 		@$(MAKE) -s --no-print-directory all)
 	@prove t/browser < /dev/null
 
-# what a request costs, beside other ways to do the same
+# what a request costs, in bounds
+test-cost:
+	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) $(COST_PACKAGES)
+	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
+		@$(MAKE) -s --no-print-directory all)
+	@prove t/bench < /dev/null
+
+# and beside other ways to do the same
 bench:
-	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) openssl $(BENCH_PACKAGES)
+	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) $(BENCH_PACKAGES)
 	@$(MAKE) -s --no-print-directory all
 	@t/bench/table
 
@@ -211,6 +219,7 @@ help:
 	@echo "make test-browser  the wall and the status page, with Chromium"
 	@echo "make test-matrix  the tests with the nginx of other Debian releases"
 	@echo "                (SUITES=trixie chooses; root only)"
+	@echo "make test-cost  what a request costs, in bounds"
 	@echo "make bench      what a request costs, beside other ways to do it"
 	@echo "make fuzz       inputs made up by libFuzzer, TIME=60 seconds each"
 	@echo "                (HARNESSES=key chooses)"

@@ -21,7 +21,7 @@ use IO::Socket::INET;
 
 use Katalo::Test::Client;
 use Katalo::Test::Nginx;
-use Katalo::Test::Process qw(wait_until children);
+use Katalo::Test::Process qw(wait_until);
 use Katalo::Test::Secrets qw(redact);
 
 my $source = dirname(__FILE__) . '/../../../bench/still.c';
@@ -106,14 +106,7 @@ sub requests {
 }
 
 
-# Of what serves, which may be the child of a tool.
-sub pid {
-    my ($self) = @_;
-
-    return (children($self->{process}->pid), $self->{process}->pid)[0];
-}
-
-
+sub pid { return $_[0]{process}->pid }
 sub stop { return $_[0]{process}->stop('KILL') }
 
 

@@ -20,7 +20,7 @@ use File::Copy qw(copy);
 use File::Temp;
 
 use Katalo::Bench::Gateway;
-use Katalo::Test::Process qw(slurp);
+use Katalo::Test::Process qw(wait_until slurp);
 
 our @EXPORT_OK = qw(instructions system_calls);
 
@@ -73,8 +73,10 @@ sub system_calls {
     my ($row, %with) = @_;
     my $file = File::Temp->new;
 
-    _serve($row, %with, tool => ['/usr/bin/strace', '-qq', '-e',
-                                 'signal=none', '-o', "$file"]);
+    # with -D, what serves is the child of this process, and ends with it
+    _serve($row, %with, tool => [qw(/usr/bin/strace -D -q -o),
+                                 "$file"]);
+    wait_until(sub { slurp("$file") =~ /^\+\+\+ /m }) or die "no trace\n";
 
     my @runs;
 

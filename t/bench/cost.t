@@ -1,0 +1,57 @@
+#!/usr/bin/perl
+
+# What a request costs stays within bounds: today's figures and 5 %.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Test::More;
+
+use Katalo::Bench qw(with cost);
+use Katalo::Bench::Rows qw(row);
+
+# instructions more than the row's base, which is measured as well
+my %bound = (
+    'module loaded' => 12,
+    'location without a key' => 160,
+    'proxy_set_header' => 400,
+    'key' => 1660,
+    'everything' => 2950,
+    'preflight: key' => 850,
+    'browser: key' => 710,
+);
+
+my %with = with();
+my %cost;
+
+
+sub measured {
+    my ($name) = @_;
+
+    return $cost{$name} //= cost(row($name), %with);
+}
+
+
+for my $name (sort keys %bound) {
+    my ($cost, $base) = map { measured($_) } $name, row($name)->{base};
+    my $more = $cost->{instructions} - $base->{instructions};
+
+    ok($cost->{repeats} && $base->{repeats}, "$name: the same twice");
+    cmp_ok($more, '>', 0, "$name: costs something");
+    cmp_ok($more, '<=', $bound{$name}, "$name: instructions");
+    is($cost->{system_calls}, $base->{system_calls}, "$name: system calls");
+    note("$name: $more of $bound{$name}");
+}
+
+# the pool has another page for a longer header, whoever sets it
+
+is(measured($_)->{allocations}, measured('proxy_set_header')->{allocations},
+   "$_: allocations") for 'key', 'everything';
+is(measured($_)->{allocations}, measured(row($_)->{base})->{allocations},
+   "$_: allocations")
+    for 'module loaded', 'location without a key', 'preflight: key',
+        'browser: key';
+
+done_testing();
