@@ -42,17 +42,19 @@ BROWSER_PACKAGES = openssl chromium fonts-dejavu-core
 COST_PACKAGES = openssl valgrind strace
 BENCH_PACKAGES = $(COST_PACKAGES) wrk haproxy libnginx-mod-http-lua \
 	libnginx-mod-http-js
-CHECK_PACKAGES = clang libclang-rt-14-dev cppcheck
+CHECK_PACKAGES = clang libclang-rt-14-dev clang-tidy cppcheck
 MATRIX_PACKAGES = debootstrap git
 
 MODULE  = ngx_http_katalo_module
 SO      = $(OBJS)/$(MODULE).so
 SOURCES = $(wildcard $(MODULE)/*)
+HEADERS = $(addprefix $(NGINX_DEV)/src/,core event event/modules os/unix http \
+	http/modules http/v2)
 BUILT   = $(abspath $(OBJS))
 
 .PHONY: all deps deps-demo deps-check install static demo run test check test-static \
 	test-asan test-matrix test-monitoring test-faults test-browser test-cost \
-	bench warnings cppcheck style clean help
+	bench warnings cppcheck clang-tidy style clean help
 
 all: $(SO)
 
@@ -180,23 +182,30 @@ fuzz: deps-check
 
 check: style
 	@$(MAKE) --no-print-directory deps-check
-	@$(MAKE) --no-print-directory warnings CC=gcc OBJS=objs-gcc
+	@$(MAKE) --no-print-directory warnings CC=gcc OBJS=objs-gcc \
+		ANALYZER=-fanalyzer
 	@$(MAKE) --no-print-directory warnings CC=clang OBJS=objs-clang
-	@$(MAKE) --no-print-directory cppcheck OBJS=objs-gcc
+	@$(MAKE) --no-print-directory cppcheck clang-tidy OBJS=objs-gcc
 	@echo "check: no complaints"
 
 warnings:
 	@$(MAKE) -s --no-print-directory all \
 		CC_OPT="-O2 -fPIC -Wall -Wextra -Wno-unused-parameter \
-			-Wshadow -Wvla -Wstrict-prototypes -Werror"
+			-Wshadow -Wvla -Wstrict-prototypes -Werror $(ANALYZER)"
 
 cppcheck:
 	cppcheck --quiet --std=c99 --error-exitcode=1 --inline-suppr \
 		--enable=warning,performance,portability \
 		--suppress='*:$(NGINX_DEV)/*' --suppress=missingInclude --suppress=toomanyconfigs \
-		$(addprefix -I $(NGINX_DEV)/src/,core event event/modules \
-			os/unix http http/modules http/v2) \
-		-I $(OBJS) $(MODULE)
+		$(addprefix -I ,$(HEADERS)) -I $(OBJS) $(MODULE)
+
+# .clang-tidy says what is looked for; nothing is, in nginx's own headers
+clang-tidy:
+	@echo "running clang-tidy"
+	@printf '%s\n' $(wildcard $(MODULE)/*.c) | xargs -n 8 -P $(JOBS) sh -c \
+		'found=$$(clang-tidy --quiet "$$@" -- -std=gnu99 -I $(OBJS) \
+			$(addprefix -isystem ,$(HEADERS)) 2>&1) \
+			|| { echo "$$found"; exit 1; }' clang-tidy
 
 style:
 	@t/style

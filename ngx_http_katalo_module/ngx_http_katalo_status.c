@@ -132,14 +132,13 @@ ngx_http_katalo_status_negotiate(ngx_http_request_t *r,
 
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
 
-    if (ngx_http_arg(r, (u_char *) "format", 6, &value) == NGX_OK) {
+    value = klcf->status_format;
+
+    if (ngx_http_arg(r, (u_char *) "format", 6, &value) == NGX_OK
+        || value.len)
+    {
         *format = ngx_http_katalo_status_format(&value);
         return *format ? NGX_OK : NGX_HTTP_BAD_REQUEST;
-    }
-
-    if (klcf->status_format.len) {
-        *format = ngx_http_katalo_status_format(&klcf->status_format);
-        return NGX_OK;
     }
 
     *format = ngx_http_katalo_status_accept(r, ngx_http_katalo_status_formats);

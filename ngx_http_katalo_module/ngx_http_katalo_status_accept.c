@@ -227,7 +227,7 @@ ngx_http_katalo_status_accept_find(ngx_array_t *ranges, ngx_str_t *type,
         n = ngx_http_katalo_status_accept_match(&range[i].type, type);
 
         if (n > *exact
-            || (n && n == *exact && range[i].weight > found->weight))
+            || (found && n == *exact && range[i].weight > found->weight))
         {
             *exact = n;
             found = &range[i];

@@ -11,6 +11,7 @@
     (((ngx_uint_t) 1 << NGX_HTTP_KATALO_SHARERS) - 1)
 
 
+static ngx_uint_t ngx_http_katalo_usage_choose(ngx_http_katalo_sh_t *sh);
 static void ngx_http_katalo_usage_clear(ngx_http_katalo_sh_t *sh, ngx_uint_t n,
     ngx_uint_t place);
 static ngx_uint_t ngx_http_katalo_usage_running(ngx_pid_t pid);
@@ -19,7 +20,7 @@ static ngx_uint_t ngx_http_katalo_usage_running(ngx_pid_t pid);
 ngx_uint_t
 ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh, ngx_uint_t *place)
 {
-    ngx_uint_t                 i, n, first, alive;
+    ngx_uint_t                 i, n, alive;
     ngx_http_katalo_stripe_t  *stripe;
 
     for (n = 0; n < sh->stripes_used; n++) {
@@ -34,30 +35,7 @@ ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh, ngx_uint_t *place)
         }
     }
 
-    for (n = 0; n < sh->stripes; n++) {
-
-        if (!ngx_http_katalo_usage_alive(sh, n)) {
-            ngx_memzero(ngx_http_katalo_usage_stripe(sh, n),
-                        sizeof(ngx_http_katalo_stripe_t));
-            break;
-        }
-    }
-
-    first = (ngx_uint_t) ngx_process_slot;
-
-    for (i = 0; n == sh->stripes && i < sh->stripes; i++) {
-
-        if (ngx_http_katalo_usage_alive(sh, (first + i) % sh->stripes)
-            != NGX_HTTP_KATALO_ALL_SHARERS)
-        {
-            n = (first + i) % sh->stripes;
-        }
-    }
-
-    if (n == sh->stripes) {
-        n = first % sh->stripes;
-    }
-
+    n = ngx_http_katalo_usage_choose(sh);
     alive = ngx_http_katalo_usage_alive(sh, n);
 
     for (i = 0; i < NGX_HTTP_KATALO_SHARERS - 1; i++) {
@@ -79,6 +57,38 @@ ngx_http_katalo_usage_join(ngx_http_katalo_sh_t *sh, ngx_uint_t *place)
     *place = i;
 
     return n;
+}
+
+
+/* a stripe that is free, or else has a place, or else any */
+
+static ngx_uint_t
+ngx_http_katalo_usage_choose(ngx_http_katalo_sh_t *sh)
+{
+    ngx_uint_t  i, n, first;
+
+    first = (ngx_uint_t) ngx_process_slot % sh->stripes;
+
+    for (n = 0; n < sh->stripes; n++) {
+
+        if (!ngx_http_katalo_usage_alive(sh, n)) {
+            ngx_memzero(ngx_http_katalo_usage_stripe(sh, n),
+                        sizeof(ngx_http_katalo_stripe_t));
+            return n;
+        }
+    }
+
+    for (i = 0; i < sh->stripes; i++) {
+        n = (first + i) % sh->stripes;
+
+        if (ngx_http_katalo_usage_alive(sh, n)
+            != NGX_HTTP_KATALO_ALL_SHARERS)
+        {
+            return n;
+        }
+    }
+
+    return first;
 }
 
 
@@ -118,7 +128,7 @@ ngx_http_katalo_usage_alive(ngx_http_katalo_sh_t *sh, ngx_uint_t n)
 
     for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
 
-        if (ngx_http_katalo_usage_running(stripe->pids[i])) {
+        if (ngx_http_katalo_usage_running((ngx_pid_t) stripe->pids[i])) {
             alive |= (ngx_uint_t) 1 << i;
         }
     }

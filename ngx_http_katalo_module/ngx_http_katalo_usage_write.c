@@ -58,7 +58,7 @@ ngx_http_katalo_usage_write(ngx_http_katalo_usage_log_t *log,
         }
     }
 
-    if (log->peer) {
+    if (log->file == NULL) {
         return ngx_http_katalo_usage_write_syslog(log->peer, line, buf, len);
     }
 

@@ -340,7 +340,7 @@ ngx_http_katalo_usage_lock(ngx_http_katalo_usage_t *usage)
     }
 
     while (!ngx_shmtx_trylock(mutex)) {
-        pid = *mutex->lock;
+        pid = (ngx_pid_t) *mutex->lock;
         info.si_pid = 0;
 
         if (pid

@@ -15,7 +15,7 @@ static void ngx_http_katalo_vault_destroy(void *data);
 
 
 ngx_http_katalo_vault_t *
-ngx_http_katalo_vault_create(ngx_conf_t *cf, ngx_uint_t n)
+ngx_http_katalo_vault_create(ngx_conf_t *cf, ngx_uint_t cells)
 {
     size_t                    size;
     u_char                   *p;
@@ -32,7 +32,8 @@ ngx_http_katalo_vault_create(ngx_conf_t *cf, ngx_uint_t n)
         return NULL;
     }
 
-    size = ngx_align((n + 1) * sizeof(ngx_http_katalo_cell_t), ngx_pagesize);
+    size = ngx_align((cells + 1) * sizeof(ngx_http_katalo_cell_t),
+                     ngx_pagesize);
 
     p = mmap(NULL, size + 2 * ngx_pagesize, PROT_NONE,
              MAP_PRIVATE|MAP_ANONYMOUS, -1, 0);
@@ -45,7 +46,7 @@ ngx_http_katalo_vault_create(ngx_conf_t *cf, ngx_uint_t n)
     vault->pages = p;
     vault->size = size;
     vault->cells = (ngx_http_katalo_cell_t *) (p + ngx_pagesize);
-    vault->spare = &vault->cells[n];
+    vault->spare = &vault->cells[cells];
 
     cln->handler = ngx_http_katalo_vault_destroy;
     cln->data = vault;
