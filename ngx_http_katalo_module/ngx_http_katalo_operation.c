@@ -175,7 +175,7 @@ ngx_http_katalo_operation_ambiguous(ngx_http_request_t *r)
 {
     u_char      *p, *last;
     ngx_int_t    ch, prev;
-    ngx_uint_t   empty, dots;
+    ngx_uint_t   escaped, empty, dots, escaped_dots;
 
     if (!ngx_http_katalo_operation_is_plain(&r->uri)) {
         return 1;
@@ -190,6 +190,7 @@ ngx_http_katalo_operation_ambiguous(ngx_http_request_t *r)
 
     empty = 0;
     dots = 0;
+    escaped_dots = 0;
 
     for (prev = 0; p < last && *p != '?'; prev = ch) {
         ch = *p++;
@@ -198,24 +199,31 @@ ngx_http_katalo_operation_ambiguous(ngx_http_request_t *r)
             return 1;
         }
 
-        if (ch == '%' && last - p >= 2) {
+        escaped = (ch == '%' && last - p >= 2);
+
+        if (escaped) {
             ch = ngx_hextoi(p, 2);
             p += 2;
 
             if (ch == '/' || ch == '\\' || ch == '%') {
                 return 1;
             }
+
+            escaped_dots |= (ch == '.');
         }
 
         if (prev == '/') {
             empty |= (ch == '/');
-            dots |= (ch == '.');
+            dots |= (ch == '.' && !escaped);
         }
     }
 
-    /* what ".." takes away depends on whether slashes are merged before */
+    /*
+     * What ".." takes away depends on whether slashes are merged before, and
+     * "%2e%2e" decoded.
+     */
 
-    return empty && dots;
+    return empty + dots + escaped_dots > 1;
 }
 
 

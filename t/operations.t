@@ -108,7 +108,9 @@ for my $path (
     'generations/..;/..;/generations/x', 'billing/events%3b/generations/x',
     'generations/..%c0%af..%c0%afbilling%c0%afevents', 'generations/%ef%bc%8f',
     'billing/events%20HTTP/1.1/generations/x', 'generations/%09',
-    'billing/generations//../events', 'billing/generations//%2e%2e/events')
+    'billing/generations//../events', 'billing/generations//%2e%2e/events',
+    'billing/x/generations/%2e%2e/../events',
+    'billing/x/generations/.%2E/../events')
 {
     is(join(' ', map { operation('GET', $_ . $path) } @prefixes),
        'other other other other', "ambiguous: $path");

@@ -37,6 +37,7 @@ static ngx_int_t fuzz_operation_guard(ngx_http_request_t *r);
 static const char *fuzz_operation_expected(ngx_http_request_t *r,
     ngx_str_t *raw);
 static ngx_uint_t fuzz_operation_ambiguous(ngx_str_t *raw);
+static ngx_uint_t fuzz_operation_escaped(ngx_str_t *raw, const char *escape);
 static const char *fuzz_operation_builtin(ngx_str_t *method,
     fuzz_path_t *path);
 static void fuzz_operation_others(ngx_str_t *method, ngx_str_t *raw,
@@ -155,29 +156,19 @@ static ngx_uint_t
 fuzz_operation_ambiguous(ngx_str_t *raw)
 {
     size_t              i;
-    u_char              buf[2048];
-    ngx_str_t           decoded, *segment;
+    ngx_str_t          *segment;
     ngx_uint_t          empty, dots;
     static fuzz_path_t  path;
 
-    if (memchr(raw->data, '#', raw->len)) {
+    if (fuzz_operation_escaped(raw, "#")
+        || fuzz_operation_escaped(raw, "%2f")
+        || fuzz_operation_escaped(raw, "%5c")
+        || fuzz_operation_escaped(raw, "%25"))
+    {
         return 1;
     }
 
-    for (i = 0; i + 3 <= raw->len; i++) {
-
-        if (strncasecmp((char *) raw->data + i, "%2f", 3) == 0
-            || strncasecmp((char *) raw->data + i, "%5c", 3) == 0
-            || strncasecmp((char *) raw->data + i, "%25", 3) == 0)
-        {
-            return 1;
-        }
-    }
-
-    decoded.data = buf;
-    decoded.len = fuzz_operation_decode(raw, buf);
-
-    fuzz_operation_split(&decoded, 0, &path);
+    fuzz_operation_split(raw, 0, &path);
 
     empty = 0;
     dots = 0;
@@ -189,7 +180,25 @@ fuzz_operation_ambiguous(ngx_str_t *raw)
         dots |= (segment->len && segment->data[0] == '.');
     }
 
-    return empty && dots;
+    return empty + dots + fuzz_operation_escaped(raw, "%2e") >= 2;
+}
+
+
+static ngx_uint_t
+fuzz_operation_escaped(ngx_str_t *raw, const char *escape)
+{
+    size_t  i, len;
+
+    len = strlen(escape);
+
+    for (i = 0; i + len <= raw->len; i++) {
+
+        if (strncasecmp((char *) raw->data + i, escape, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
