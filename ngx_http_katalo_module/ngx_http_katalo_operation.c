@@ -369,13 +369,17 @@ static char *
 ngx_http_katalo_operation_check_name(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *name)
 {
+    /* "all" is a word of katalo_allow, "total" a member of the status */
+
     if (!ngx_http_katalo_conf_word(name, "_")
         || name->len > NGX_HTTP_KATALO_NAME_LEN
-        || ngx_strcmp(name->data, "all") == 0)
+        || ngx_strcmp(name->data, "all") == 0
+        || ngx_strcmp(name->data, "total") == 0)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid name \"%V\" in \"katalo_operation\", use "
-                           "letters, digits and \"_\"", name);
+                           "letters, digits and \"_\", but not \"all\" or "
+                           "\"total\"", name);
         return NGX_CONF_ERROR;
     }
 

@@ -135,6 +135,7 @@ my @operation = (
     ['HEAD', 'x HEAD ~x', qr/"GET", which stands for "HEAD" too/],
     ['a bad name', '"x y" GET ~x', qr/invalid name "x y" in "katalo_oper/],
     ['the name all', 'all GET ~x', qr/invalid name "all"/],
+    ['the name total', 'total GET ~x', qr/invalid name "total"/],
     ['a name too long', 'o' x 65 . ' GET ~x', qr/invalid name "o+"/],
     ['a documented name', 'read GET ~x', qr/duplicate operation "read"/],
     ['a name twice', 'cancel GET ~x', qr/duplicate operation "cancel" in/],
