@@ -24,11 +24,15 @@
 #define NGX_HTTP_KATALO_ROTATION_LIMIT     1500
 
 
+static ngx_http_katalo_schedule_t *ngx_http_katalo_rotation_schedule(
+    ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
     ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_key_t *key,
     ngx_msec_t *wait, ngx_msec_t *next);
 static void ngx_http_katalo_rotation_readable(
     ngx_http_katalo_rotation_t *rotation);
+static void ngx_http_katalo_rotation_later(
+    ngx_http_katalo_rotation_t *rotation, ngx_msec_t next);
 static void ngx_http_katalo_rotation_handler(ngx_event_t *ev);
 static ngx_msec_t ngx_http_katalo_rotation_look(
     ngx_http_katalo_rotation_t *rotation);
@@ -41,9 +45,15 @@ ngx_int_t
 ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
     ngx_http_katalo_main_conf_t *kmcf)
 {
-    ngx_msec_t               wait, next;
-    ngx_uint_t               i;
-    ngx_http_katalo_key_t  **key;
+    ngx_msec_t                   wait, next;
+    ngx_uint_t                   i;
+    ngx_http_katalo_key_t      **key;
+    ngx_http_katalo_schedule_t  *schedule;
+
+    schedule = ngx_http_katalo_rotation_schedule(cycle);
+    if (schedule == NULL) {
+        return NGX_ERROR;
+    }
 
     /* for all files together */
 
@@ -65,11 +75,39 @@ ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
 
         /* later on, the files are not all looked at at once */
 
-        ngx_add_timer(&key[i]->rotation->event,
-                      next * (i + 1) / kmcf->keys.nelts);
+        key[i]->rotation->schedule = schedule;
+
+        ngx_http_katalo_rotation_later(key[i]->rotation,
+                                       next * (i + 1) / kmcf->keys.nelts);
+    }
+
+    if (schedule->rotations.root != &schedule->sentinel) {
+        ngx_add_timer(&schedule->event, 0);
     }
 
     return NGX_OK;
+}
+
+
+static ngx_http_katalo_schedule_t *
+ngx_http_katalo_rotation_schedule(ngx_cycle_t *cycle)
+{
+    ngx_http_katalo_schedule_t  *schedule;
+
+    schedule = ngx_pcalloc(cycle->pool, sizeof(ngx_http_katalo_schedule_t));
+    if (schedule == NULL) {
+        return NULL;
+    }
+
+    ngx_rbtree_init(&schedule->rotations, &schedule->sentinel,
+                    ngx_rbtree_insert_timer_value);
+
+    schedule->event.handler = ngx_http_katalo_rotation_handler;
+    schedule->event.data = schedule;
+    schedule->event.log = cycle->log;
+    schedule->event.cancelable = 1;
+
+    return schedule;
 }
 
 
@@ -89,10 +127,7 @@ ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
     rotation->vault = kmcf->vault;
     rotation->known = key->file_id;
 
-    rotation->event.handler = ngx_http_katalo_rotation_handler;
-    rotation->event.data = rotation;
-    rotation->event.log = cycle->log;
-    rotation->event.cancelable = 1;
+    rotation->log = cycle->log;
 
     key->rotation = rotation;
 
@@ -147,7 +182,7 @@ ngx_http_katalo_rotation_readable(ngx_http_katalo_rotation_t *rotation)
         rotation->known_err = ngx_errno;
     }
 
-    ngx_log_error(NGX_LOG_NOTICE, rotation->event.log, NGX_EACCES,
+    ngx_log_error(NGX_LOG_NOTICE, rotation->log, NGX_EACCES,
                   "katalo: key \"%V\" is rotated on reload only: this "
                   "process may not read \"%V\"", &key->name, &key->path);
 }
@@ -156,9 +191,26 @@ ngx_http_katalo_rotation_readable(ngx_http_katalo_rotation_t *rotation)
 void
 ngx_http_katalo_rotation_check(ngx_http_katalo_key_t *key)
 {
-    if (key->rotation) {
-        ngx_post_event(&key->rotation->event, &ngx_posted_events);
+    ngx_http_katalo_rotation_t  *rotation;
+
+    rotation = key->rotation;
+
+    if (rotation) {
+        ngx_rbtree_delete(&rotation->schedule->rotations, &rotation->node);
+        ngx_http_katalo_rotation_later(rotation, 0);
+
+        ngx_post_event(&rotation->schedule->event, &ngx_posted_events);
     }
+}
+
+
+static void
+ngx_http_katalo_rotation_later(ngx_http_katalo_rotation_t *rotation,
+    ngx_msec_t next)
+{
+    rotation->node.key = ngx_current_msec + next;
+
+    ngx_rbtree_insert(&rotation->schedule->rotations, &rotation->node);
 }
 
 
@@ -166,17 +218,41 @@ static void
 ngx_http_katalo_rotation_handler(ngx_event_t *ev)
 {
     ngx_msec_t                   next;
+    ngx_msec_int_t               left;
+    ngx_rbtree_node_t           *node;
+    ngx_http_katalo_schedule_t  *schedule;
     ngx_http_katalo_rotation_t  *rotation;
 
-    rotation = ev->data;
+    schedule = ev->data;
 
-    next = ngx_http_katalo_rotation_look(rotation);
+    for ( ;; ) {
+        node = ngx_rbtree_min(schedule->rotations.root, &schedule->sentinel);
+        left = (ngx_msec_int_t) (node->key - ngx_current_msec);
 
-    ngx_http_katalo_usage_retry(rotation->key);
+        if (left > 0) {
+            break;
+        }
+
+        rotation = ngx_rbtree_data(node, ngx_http_katalo_rotation_t, node);
+
+        ngx_rbtree_delete(&schedule->rotations, node);
+
+        next = ngx_http_katalo_rotation_look(rotation);
+
+        ngx_http_katalo_usage_retry(rotation->key);
+
+        ngx_http_katalo_rotation_later(rotation, next);
+    }
+
+    /* a timer that is set would not be moved by less than 300 ms */
+
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
 
     ev->timedout = 0;
 
-    ngx_add_timer(ev, next);
+    ngx_add_timer(ev, left);
 }
 
 

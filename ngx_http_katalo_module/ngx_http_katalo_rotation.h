@@ -11,8 +11,22 @@
 #include "ngx_http_katalo.h"
 
 
-struct ngx_http_katalo_rotation_s {
+/*
+ * All files of a process, by when they are looked at next: of many keys there
+ * is one timer among those of the requests.
+ */
+
+typedef struct {
     ngx_event_t                     event;
+    ngx_rbtree_t                    rotations;
+    ngx_rbtree_node_t               sentinel;
+} ngx_http_katalo_schedule_t;
+
+
+struct ngx_http_katalo_rotation_s {
+    ngx_rbtree_node_t               node;
+    ngx_http_katalo_schedule_t     *schedule;
+    ngx_log_t                      *log;
     ngx_http_katalo_key_t          *key;
     ngx_http_katalo_vault_t        *vault;
 

@@ -60,7 +60,7 @@ ngx_http_katalo_rotation_install(ngx_http_katalo_rotation_t *rotation)
     if (rotation->failed) {
         rotation->failed = 0;
 
-        ngx_log_error(NGX_LOG_NOTICE, rotation->event.log, 0,
+        ngx_log_error(NGX_LOG_NOTICE, rotation->log, 0,
                       "katalo: key \"%V\": \"%V\" is usable again",
                       &key->name, &key->path);
     }
@@ -83,7 +83,7 @@ ngx_http_katalo_rotation_failed(ngx_http_katalo_rotation_t *rotation,
     key = rotation->key;
 
     if (rotation->unreadable && error->err == NGX_EACCES) {
-        ngx_log_error(NGX_LOG_NOTICE, rotation->event.log, error->err,
+        ngx_log_error(NGX_LOG_NOTICE, rotation->log, error->err,
                       "katalo: key \"%V\": \"%V\" was changed, reload nginx "
                       "to use it", &key->name, &key->path);
         return;
@@ -109,7 +109,7 @@ ngx_http_katalo_rotation_failed(ngx_http_katalo_rotation_t *rotation,
 
     ngx_http_katalo_usage_read_failed(key, &file, error->err);
 
-    ngx_http_katalo_key_log_error(key, NGX_LOG_ERR, rotation->event.log, error);
+    ngx_http_katalo_key_log_error(key, NGX_LOG_ERR, rotation->log, error);
 }
 
 
@@ -119,7 +119,7 @@ ngx_http_katalo_rotation_log(ngx_http_katalo_key_t *key, ngx_str_t *old,
 {
     ngx_log_t  *log;
 
-    log = key->rotation->event.log;
+    log = key->rotation->log;
 
     if (!ngx_http_katalo_key_usable(key)) {
 

@@ -45,6 +45,9 @@ for my $name (sort keys %bound) {
     note("$name: $more of $bound{$name}");
 }
 
+is(measured('keys')->{instructions}, measured('key')->{instructions},
+   'as many keys: instructions');
+
 # the pool has another page for a longer header, whoever sets it
 
 is(measured($_)->{allocations}, measured('proxy_set_header')->{allocations},

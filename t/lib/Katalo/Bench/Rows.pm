@@ -280,7 +280,7 @@ sub _write_keys {
 
     for my $n (2 .. KEYS) {
         $gateway->set_key("key$n", $secret =~ s/^(kat_live_)/$1n$n/r);
-        $lines .= "\nkatalo_key key$n file:%KEY:key$n%;";
+        $lines .= "\nkatalo_key key$n file:%KEY:key$n% check=1d;";
     }
 
     $gateway->write_file('conf/keys', $gateway->expand($lines));
