@@ -249,15 +249,17 @@ ngx_http_katalo_status_write(ngx_http_request_t *r)
         return;
     }
 
-    if (ngx_buf_size(ctx->buf) == 0) {
-        ngx_post_event(wev, &ngx_posted_next_events);
-        return;
-    }
-
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+
+    /* also for what is posted: a worker that leaves waits for timers only */
 
     if (!wev->delayed) {
         ngx_add_timer(wev, clcf->send_timeout);
+    }
+
+    if (ngx_buf_size(ctx->buf) == 0) {
+        ngx_post_event(wev, &ngx_posted_next_events);
+        return;
     }
 
     if (ngx_handle_write_event(wev, clcf->send_lowat) != NGX_OK) {
