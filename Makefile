@@ -38,7 +38,7 @@ TEST_PACKAGES  = openssl gdb $(CLIENT_PACKAGES)
 CLIENT_PACKAGES = wget nodejs python3-requests python3-httpx python3-aiohttp \
 	libwww-perl default-jdk-headless golang-go
 MONITORING_PACKAGES = prometheus
-BROWSER_PACKAGES = openssl chromium fonts-dejavu-core
+BROWSER_PACKAGES = openssl chromium fonts-liberation
 COST_PACKAGES = openssl valgrind strace
 BENCH_PACKAGES = $(COST_PACKAGES) wrk haproxy libnginx-mod-http-lua \
 	libnginx-mod-http-js

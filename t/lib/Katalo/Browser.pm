@@ -27,6 +27,8 @@ A page (a tab) has:
   value($expression)    what it is in the page, promises waited for
   wait_for($expression, $timeout)   until it is true
   key($key, $code)      a press of a key, as of a keyboard
+  type($text)           into what has the focus
+  text($selector)       of each element that matches, as it is shown
   size($width, $height), emulate(name => value)   of the screen, media features
   picture($path)        a PNG of all of it
   requests              URLs that it asked for

@@ -101,6 +101,23 @@ sub key {
 }
 
 
+sub type {
+    my ($self, $text) = @_;
+
+    $self->send('Input.insertText', text => $text);
+
+    return;
+}
+
+
+sub text {
+    my ($self, $selector) = @_;
+
+    return @{ $self->value("[...document.querySelectorAll('$selector')]"
+                           . '.map(node => node.innerText.trim())') };
+}
+
+
 sub size {
     my ($self, $width, $height, $scale) = @_;
 
@@ -124,7 +141,8 @@ sub emulate {
 
 sub picture {
     my ($self, $path) = @_;
-    my $picture = $self->send('Page.captureScreenshot', format => 'png');
+    my $picture = $self->send('Page.captureScreenshot', format => 'png',
+                              captureBeyondViewport => \1);
 
     CORE::open my $file, '>:raw', $path or die "$path: $!\n";
     print $file decode_base64($picture->{data});

@@ -1,0 +1,173 @@
+#!/usr/bin/perl
+
+# The status page with thousands of keys: how much is shown and kept, what an
+# update costs, and how soon a key press is answered.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Test::More;
+use Time::HiRes qw(time);
+
+use Katalo::Browser;
+use Katalo::Test qw(:all);
+use Katalo::Upstream;
+
+use constant KEYS => 4000;
+
+my @names = map { sprintf 'tenant.%04d', $_ } 1 .. KEYS;
+my %key = map { $_ => new_key("01J$_" =~ s/\.//r) } @names;
+my $up = Katalo::Upstream->new;
+
+
+sub http {
+    my @keys = @_;
+
+    return join("\n", map { "katalo_key $_ file:%KEY:$_% check=off;" } @keys)
+           . <<'EOC';
+
+    katalo_zone 128m;
+    map $arg_key $name { default $arg_key; }
+    proxy_ssl_trusted_certificate %CA%;
+    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
+    server {
+        listen 127.0.0.1:%PORT%;
+        location /katalo/ {
+            katalo_bearer $name;
+            proxy_pass https://app.katalo.ai/api/v1/;
+        }
+        location = /status { katalo_status; }
+    }
+EOC
+}
+
+
+my $gateway = Katalo::Test->new(upstream => $up, keys => \%key,
+                                http => http(@names))->start;
+my $json = $gateway->request('GET', '/status')->raw;
+my $browser = Katalo::Browser->new;
+my $page = $browser->page;
+
+# processor time: a busy machine does not change it much
+$page->send('Performance.enable', timeDomain => 'threadTicks');
+
+
+sub metric {
+    my ($name) = @_;
+    my ($metric) = grep { $_->{name} eq $name }
+                        @{ $page->send('Performance.getMetrics')->{metrics} };
+
+    return $metric->{value};
+}
+
+
+sub heap {
+    $page->send('HeapProfiler.collectGarbage') for 1 .. 2;
+
+    return metric('JSHeapUsedSize');
+}
+
+
+# Waits for that many updates more.
+sub updates {
+    my ($number) = @_;
+    my $count = 'performance.getEntriesByType("resource").length';
+    my $end = $page->value($count) + $number;
+
+    $page->value('performance.setResourceTimingBufferSize(10000)');
+    ok($page->wait_for("$count >= $end", 240), "$number updates");
+
+    return;
+}
+
+
+$page->size(1280, 900);
+my $begin = time;
+$page->open($gateway->url('/status?format=html'));
+ok($page->wait_for('document.querySelector("details")', 60), 'keys are shown');
+my $first = time - $begin;
+
+is(scalar $page->text('.key'), 50, 'so many only');
+is_deeply([$page->text('#shown')], ['50 of 4,000 keys'], 'as it says');
+cmp_ok($page->value('document.querySelectorAll("*").length'), '<', 10000,
+       'the document stays small');
+$page->value('document.getElementById("more").click()');
+is(scalar $page->text('.key'), 100, '50 more');
+$page->value('for (let i = 0; i < 9; i++)
+                  document.getElementById("more").click()');
+is(scalar $page->text('.key'), 550, 'and more');
+
+
+# what updates cost
+
+my $busy = metric('TaskDuration');
+$begin = time;
+updates(4);
+my $update = (metric('TaskDuration') - $busy) / 4;
+cmp_ok($update * 4 / (time - $begin), '<', .5,
+       'the page is idle half of the time at least');
+
+my $times = $page->value('performance.getEntriesByType("resource")
+    .map(one => [one.startTime, one.duration])');
+my @late = grep {
+    my ($start, $took) = @{ $times->[$_] };
+    my $next = $times->[$_ + 1][0];
+    $next - $start < 1950 || $next - $start - $took < 2.9 * $took
+} 0 .. $#$times - 1;
+is_deeply([map { @{ $times->[$_] } } @late], [],
+          'the next is asked for in two seconds, or after three times as long '
+          . 'as the last one took');
+
+
+# the keyboard
+
+$page->value('document.getElementById("filter").focus()');
+my @presses = map {
+    my $before = metric('TaskDuration');
+    $page->type($_);
+    $page->value('new Promise(requestAnimationFrame)');
+    metric('TaskDuration') - $before;
+} split //, 'tenant.3999';
+my ($press) = sort { $b <=> $a } @presses;
+is_deeply([$page->text('.key b')], ['tenant.3999'], 'one is found');
+cmp_ok($press, '<', .5, 'a key press takes less than half a second');
+$page->value('document.getElementById("filter").value = ""');
+
+
+# what needs attention is on top, wherever its key is
+
+$gateway->request('GET', '/katalo/usage/summary?key=tenant.3998', headers => [
+    'Authorization: Bearer ' . new_key('client')]);
+ok($page->wait_for('document.querySelector("#attention li")', 60), 'an alert');
+like(($page->text('#attention li'))[0], qr{tenant\.3998},
+     'of one that is not shown');
+
+
+# what is kept: the clock runs ahead, as far as updates are done
+
+$page->send('Emulation.setVirtualTimePolicy',
+            policy => 'pauseIfNetworkFetchesPending', budget => 3_600_000);
+my $virtual = $page->value('performance.now()');
+updates(65);
+cmp_ok($page->value('performance.now()') - $virtual, '>', 120_000,
+       'two minutes, for the page');
+my $heap = heap();
+updates(30);
+cmp_ok($page->value('times.length'), '<=', 62, 'two minutes are kept');
+is($page->value('Math.max(...[...keys.values()].map(key => key.rates.length))
+                 === times.length'), 1, 'of each key');
+cmp_ok(heap() / $heap, '<', 1.05, 'memory does not grow');
+
+$gateway->reload(http => http(@names[0 .. 9]));
+ok($page->wait_for('document.getElementById("shown").textContent
+                    === "10 of 10 keys"', 60), 'keys that are gone are');
+is($page->value('keys.size'), 10, 'forgotten');
+is_deeply([$page->complaints], [], 'the console is empty');
+
+diag(sprintf '%d keys: %.1f MB of JSON, first keys after %.1f s; processor '
+             . 'time of an update %.2f s, of a key press %.2f s; heap %.1f MB',
+             KEYS, length($json) / 1e6, $first, $update, $press, $heap / 1e6);
+
+done_testing();
