@@ -27,7 +27,7 @@ ASAN_OPT = -g -O1 -fno-omit-frame-pointer -DNGX_DEBUG_PALLOC=1 $(ASAN) \
 # coverage of what is fuzzed only, and not of all of nginx
 FUZZ_OPT = -fsanitize=fuzzer-no-link \
 	-fsanitize-coverage-allowlist=$(CURDIR)/t/fuzz/coverage.allow
-HARNESSES ?= key operation guard
+HARNESSES ?= key operation guard accept json prometheus
 TIME      ?= 60
 
 BUILD_PACKAGES = nginx nginx-dev make gcc libc6-dev

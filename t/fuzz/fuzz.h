@@ -41,6 +41,15 @@ typedef struct {
 } fuzz_input_t;
 
 
+/* numbers that differ, however few an input has: "start" comes after the end */
+
+typedef struct {
+    fuzz_input_t     in;
+    const u_char    *start;
+    uint64_t         taken;
+} fuzz_numbers_t;
+
+
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,7 +70,7 @@ void fuzz_request(const u_char *data, size_t size);
 
 /* up to the separator, which is taken too, or all that is left */
 ngx_str_t fuzz_take(fuzz_input_t *in, u_char separator);
-uint64_t fuzz_take_number(fuzz_input_t *in);
+uint64_t fuzz_take_number(fuzz_numbers_t *numbers);
 
 /* does it have no other bytes than these? */
 ngx_uint_t fuzz_only(ngx_str_t *s, const char *bytes);
@@ -69,6 +78,72 @@ ngx_uint_t fuzz_only(ngx_str_t *s, const char *bytes);
 #define fuzz_is(s, text)                                                      \
     ((s)->len == sizeof(text) - 1                                             \
      && memcmp((s)->data, text, sizeof(text) - 1) == 0)
+
+
+#define FUZZ_WORD  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"     \
+                   "0123456789_-"
+
+
+/*
+ * status.c: a key, its operations, ids and counts, from an input; a page of
+ * them.  0: nginx does not start with such names.
+ */
+
+#define FUZZ_IDS         2
+#define FUZZ_OPERATIONS  (NGX_HTTP_KATALO_BUILTIN + 2)
+
+typedef struct {
+    ngx_str_t                      id;
+    uint64_t                       requests[FUZZ_OPERATIONS];
+    uint64_t                       counters[NGX_HTTP_KATALO_ID_COUNTERS];
+    uint64_t                       first_used;
+    uint64_t                       last_used;
+} fuzz_id_t;
+
+typedef struct {
+    ngx_http_katalo_main_conf_t    conf;
+    ngx_http_katalo_key_t         *key;
+    ngx_str_t                      name;
+    ngx_uint_t                     nids;
+    fuzz_id_t                      ids[FUZZ_IDS];    /* the current is last */
+    ngx_uint_t                     noperations;
+    ngx_str_t                      operations[FUZZ_OPERATIONS];
+    uint64_t                       counters[NGX_HTTP_KATALO_KEY_COUNTERS];
+} fuzz_status_t;
+
+void fuzz_status_init(void);
+ngx_uint_t fuzz_status_make(const u_char *data, size_t size,
+    fuzz_status_t *status);
+void fuzz_status_done(fuzz_status_t *status);
+
+/* ends with a zero byte */
+char *fuzz_status_page(fuzz_status_t *status,
+    ngx_http_katalo_status_render_pt render);
+
+/* the documented names of what is counted, each list ended by NULL */
+
+extern const char  *fuzz_reasons[];
+extern const char  *fuzz_kinds[];
+extern const char  *fuzz_statuses[];
+
+
+/* values.c: what was read from a page, each name once */
+
+void fuzz_values_clear(void);
+void fuzz_value_add(const char *name, size_t len, const char *value,
+    const char *end);
+
+ngx_uint_t fuzz_value_has(const char *name);
+void fuzz_value_number(const char *name, uint64_t expected);
+void fuzz_value_literal(const char *name, const char *expected);
+
+/* in quotes */
+void fuzz_value_string(const char *name, ngx_str_t *expected);
+
+
+/* document.c: reads JSON, strictly; the name of a value is as "/keys/0/key" */
+
+void fuzz_json(char *text);
 
 
 /* what nginx sent in the last fuzz_request(), and logged since fuzz_reset() */

@@ -13,9 +13,6 @@
 #include "fuzz.h"
 
 
-#define FUZZ_WORD      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \
-                       "0123456789_-"
-
 #define FUZZ_PROXY     "katalo_upstream_tls off; proxy_pass http://127.0.0.1:1;"
 
 
@@ -100,11 +97,6 @@ static const char  *fuzz_browser[] = {
 };
 
 static const char  *fuzz_credential[] = { "authorization", NULL };
-
-static const char  *fuzz_reasons[] = {
-    "preflight", "browser", "operation", "no_key"
-};
-
 
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -411,7 +403,7 @@ fuzz_guard_counts(fuzz_verdict_t *v, ngx_http_katalo_key_row_t *before)
 
         if (key == v->key) {
 
-            for (i = 0; i < sizeof(fuzz_reasons) / sizeof(char *); i++) {
+            for (i = 0; fuzz_reasons[i]; i++) {
                 n = (strcmp(v->decision, fuzz_reasons[i]) == 0);
                 counters[NGX_HTTP_KATALO_DENIED + i] += n;
             }

@@ -20,10 +20,7 @@
 
 #define FUZZ_NEXT      0xfe
 #define FUZZ_CONTENTS  4
-
-#define FUZZ_WORD   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"     \
-                    "0123456789_-"
-#define FUZZ_BLANK  " \t\n\v\f\r"
+#define FUZZ_BLANK     " \t\n\v\f\r"
 
 #define FUZZ_LONG   "is longer than a key may be (512 bytes)"
 #define FUZZ_NONE   "holds no key: one line \"kat_live_<publicKeyId>."         \

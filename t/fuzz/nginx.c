@@ -18,6 +18,7 @@
 #include <openssl/rand.h>
 
 
+const char *__asan_default_options(void);
 int fuzz_nginx_main(int argc, char *const *argv);
 void fuzz_nginx_cycle(ngx_cycle_t *cycle);
 ngx_int_t fuzz_nginx_signals(ngx_log_t *log);
@@ -43,13 +44,25 @@ static ngx_fd_t             fuzz_nginx_fd;
 static ngx_http_handler_pt  fuzz_nginx_guard;
 
 
+/* what is freed is not kept for long, which is most of the speed */
+
+const char *
+__asan_default_options(void)
+{
+    return "detect_leaks=0:quarantine_size_mb=1:"
+           "thread_local_quarantine_size_kb=64:malloc_context_size=3:"
+           "max_malloc_fill_size=64:allocator_release_to_os_interval_ms=-1";
+}
+
+
 void
 fuzz_nginx(const char *http, const char *server, ngx_http_handler_pt guard)
 {
     int          fd;
     char         conf[32];
     static char  prefix[] = "/tmp/katalo-fuzz-XXXXXX";
-    char        *argv[] = { "nginx", "-p", prefix, "-c", conf, NULL };
+    char        *argv[] = { "nginx", "-p", prefix, "-c", conf, "-e", "stderr",
+                            NULL };
 
     fuzz_nginx_guard = guard;
     fuzz_nginx_fd = open("/dev/null", O_RDWR|O_CLOEXEC);
@@ -69,7 +82,7 @@ fuzz_nginx(const char *http, const char *server, ngx_http_handler_pt guard)
         " fastcgi_temp_path c; uwsgi_temp_path d; scgi_temp_path e; %s"
         " server { listen unix:%s/socket; %s } }", http, prefix, server);
 
-    fuzz_check(fuzz_nginx_main(5, argv) == 0, "nginx does not start");
+    fuzz_check(fuzz_nginx_main(7, argv) == 0, "nginx does not start");
 
     (void) nftw(prefix, fuzz_nginx_remove, 8, FTW_DEPTH|FTW_PHYS);
     (void) close(fd);
@@ -309,10 +322,17 @@ fuzz_take(fuzz_input_t *in, u_char separator)
 
 
 uint64_t
-fuzz_take_number(fuzz_input_t *in)
+fuzz_take_number(fuzz_numbers_t *numbers)
 {
-    size_t    len;
-    uint64_t  n;
+    size_t         len;
+    uint64_t       n;
+    fuzz_input_t  *in;
+
+    in = &numbers->in;
+
+    if (in->pos == in->last) {
+        in->pos = numbers->start;
+    }
 
     n = 0;
     len = ngx_min(sizeof(n), (size_t) (in->last - in->pos));
@@ -320,7 +340,7 @@ fuzz_take_number(fuzz_input_t *in)
     ngx_memcpy(&n, in->pos, len);
     in->pos += len;
 
-    return n;
+    return n + numbers->taken++;
 }
 
 
