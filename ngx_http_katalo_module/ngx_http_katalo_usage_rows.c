@@ -8,7 +8,9 @@
 
 
 static ngx_uint_t ngx_http_katalo_usage_free_row(
-    ngx_http_katalo_usage_t *usage, ngx_uint_t from);
+    ngx_http_katalo_usage_t *usage, ngx_uint_t *next);
+static ngx_uint_t ngx_http_katalo_usage_empty_row(
+    ngx_http_katalo_usage_t *usage, ngx_uint_t row);
 static ngx_uint_t ngx_http_katalo_usage_row_in_use(
     ngx_http_katalo_usage_t *usage, ngx_uint_t row);
 static ngx_http_katalo_sh_operation_t *ngx_http_katalo_usage_column(
@@ -18,10 +20,12 @@ static ngx_http_katalo_sh_operation_t *ngx_http_katalo_usage_column(
 void
 ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage)
 {
-    ngx_uint_t                 i, row;
+    ngx_uint_t                 i, next;
     ngx_http_katalo_sh_t      *sh;
     ngx_http_katalo_key_t     *key, **keyp;
     ngx_http_katalo_sh_key_t  *shkey;
+
+    ngx_http_katalo_usage_read_processes(usage);
 
     sh = usage->sh;
     keyp = usage->conf->keys.elts;
@@ -44,7 +48,7 @@ ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage)
         }
     }
 
-    row = 0;
+    next = 0;
 
     for (i = 0; i < usage->conf->keys.nelts; i++) {
         key = keyp[i];
@@ -53,10 +57,9 @@ ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage)
             continue;
         }
 
-        row = ngx_http_katalo_usage_free_row(usage, row);
-        key->row = row;
+        key->row = ngx_http_katalo_usage_free_row(usage, &next);
 
-        shkey = &sh->keys[row];
+        shkey = &sh->keys[key->row];
 
         ngx_memcpy(shkey->data, key->name.data, key->name.len);
         shkey->name.len = key->name.len;
@@ -64,59 +67,78 @@ ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage)
 }
 
 
-/* the last row is for those that found no other */
+/*
+ * A row that is free, or else one that can be emptied; the last one is for
+ * those that found no other.  "next" goes over all rows twice, once for all
+ * keys: no row that was passed over becomes free meanwhile.
+ */
 
 static ngx_uint_t
-ngx_http_katalo_usage_free_row(ngx_http_katalo_usage_t *usage, ngx_uint_t from)
+ngx_http_katalo_usage_free_row(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t *next)
 {
-    ngx_uint_t                 i, n, slot;
+    ngx_uint_t             n, row;
+    ngx_http_katalo_sh_t  *sh;
+
+    sh = usage->sh;
+    n = sh->rows - 1;
+
+    while (*next < 2 * n) {
+        row = *next % n;
+
+        if ((*next)++ < n ? sh->keys[row].name.len == 0
+                          : ngx_http_katalo_usage_empty_row(usage, row))
+        {
+            return row;
+        }
+    }
+
+    if (*next == 2 * n) {
+        (*next)++;
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "katalo: \"katalo_zone\" is full of keys that old "
+                      "worker processes still use, or whose counts the usage "
+                      "log does not have yet");
+    }
+
+    return n;
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_usage_empty_row(ngx_http_katalo_usage_t *usage, ngx_uint_t row)
+{
+    ngx_uint_t                 n;
     ngx_http_katalo_sh_t      *sh;
     ngx_http_katalo_sh_key_t  *shkey;
 
     sh = usage->sh;
+    shkey = &sh->keys[row];
 
-    for (i = from; i < sh->rows - 1; i++) {
-
-        if (sh->keys[i].name.len == 0) {
-            return i;
-        }
+    if (ngx_http_katalo_usage_row_in_use(usage, row)
+        || ngx_http_katalo_usage_flush_row(usage, row) != NGX_OK)
+    {
+        return 0;
     }
 
-    for (i = 0; i < sh->rows - 1; i++) {
-        shkey = &sh->keys[i];
-
-        if (ngx_http_katalo_usage_row_in_use(usage, i)
-            || ngx_http_katalo_usage_flush_row(usage, i) != NGX_OK)
-        {
-            continue;
-        }
-
-        while (shkey->slots != NGX_HTTP_KATALO_NONE) {
-            slot = shkey->slots;
-            ngx_http_katalo_usage_evict(sh, slot);
-        }
-
-        for (n = 0; n < sh->stripes; n++) {
-            ngx_memzero(&ngx_http_katalo_usage_key_stripe(sh, n)[i],
-                        sizeof(ngx_http_katalo_key_stripe_t));
-        }
-
-        shkey->current = NGX_HTTP_KATALO_NONE;
-        shkey->usable = 0;
-        shkey->rotations = 0;
-        shkey->read_failures = 0;
-
-        ngx_memzero(shkey->flushed, sizeof(shkey->flushed));
-
-        return i;
+    while (shkey->slots != NGX_HTTP_KATALO_NONE) {
+        ngx_http_katalo_usage_evict(sh, shkey->slots);
     }
 
-    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                  "katalo: \"katalo_zone\" is full of keys that old worker "
-                  "processes still use, or whose counts the usage log does "
-                  "not have yet");
+    for (n = 0; n < sh->stripes; n++) {
+        ngx_memzero(&ngx_http_katalo_usage_key_stripe(sh, n)[row],
+                    sizeof(ngx_http_katalo_key_stripe_t));
+    }
 
-    return sh->rows - 1;
+    shkey->current = NGX_HTTP_KATALO_NONE;
+    shkey->usable = 0;
+    shkey->rotations = 0;
+    shkey->read_failures = 0;
+
+    ngx_memzero(shkey->flushed, sizeof(shkey->flushed));
+
+    return 1;
 }
 
 
@@ -137,7 +159,7 @@ ngx_http_katalo_usage_row_in_use(ngx_http_katalo_usage_t *usage,
     for (n = 0; n < sh->stripes; n++) {
 
         if (ngx_http_katalo_usage_key_stripe(sh, n)[row].held
-            & ngx_http_katalo_usage_alive(sh, n))
+            & usage->alive[n])
         {
             return 1;
         }
@@ -147,7 +169,7 @@ ngx_http_katalo_usage_row_in_use(ngx_http_katalo_usage_t *usage,
          slot != NGX_HTTP_KATALO_NONE;
          slot = sh->ids[slot].next)
     {
-        if (ngx_http_katalo_usage_slot_in_use(sh, slot, &last_used)) {
+        if (ngx_http_katalo_usage_slot_in_use(usage, slot, &last_used)) {
             return 1;
         }
     }

@@ -198,12 +198,15 @@ ngx_http_katalo_usage_free_slot(ngx_http_katalo_usage_t *usage)
 
     sh = usage->sh;
 
-    for (i = 0; i < sh->slots - 1; i++) {
+    for (i = sh->unused; i < sh->slots - 1; i++) {
 
         if (sh->ids[i].id.len == 0) {
+            sh->unused = i;
             return i;
         }
     }
+
+    sh->unused = i;
 
     slot = ngx_http_katalo_usage_oldest_slot(usage, 0);
 
@@ -235,10 +238,12 @@ ngx_http_katalo_usage_oldest_slot(ngx_http_katalo_usage_t *usage,
     slot = sh->slots - 1;
     oldest = (ngx_atomic_uint_t) -1;
 
+    ngx_http_katalo_usage_read_processes(usage);
+
     for (i = 0; i < sh->slots - 1; i++) {
 
         if (i != sh->keys[sh->ids[i].row].current
-            && !ngx_http_katalo_usage_slot_in_use(sh, i, &last_used)
+            && !ngx_http_katalo_usage_slot_in_use(usage, i, &last_used)
             && last_used < oldest
             && (!flushed || ngx_http_katalo_usage_flushed(usage, i)))
         {
@@ -252,12 +257,14 @@ ngx_http_katalo_usage_oldest_slot(ngx_http_katalo_usage_t *usage,
 
 
 ngx_uint_t
-ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
-    ngx_atomic_uint_t *last_used)
+ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t slot, ngx_atomic_uint_t *last_used)
 {
     ngx_uint_t                    i, n, alive;
+    ngx_http_katalo_sh_t         *sh;
     ngx_http_katalo_id_stripe_t  *stripe;
 
+    sh = usage->sh;
     *last_used = 0;
 
     for (n = 0; n < sh->stripes; n++) {
@@ -265,7 +272,7 @@ ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
 
         *last_used = ngx_max(*last_used, stripe->last_used);
 
-        alive = ngx_http_katalo_usage_alive(sh, n);
+        alive = usage->alive[n];
 
         if (stripe->held & alive) {
             return 1;
@@ -310,6 +317,8 @@ ngx_http_katalo_usage_evict(ngx_http_katalo_sh_t *sh, ngx_uint_t slot)
     if (*link == slot) {
         *link = sh->ids[slot].next;
     }
+
+    sh->unused = ngx_min(sh->unused, slot);
 
     ngx_memory_barrier();
 

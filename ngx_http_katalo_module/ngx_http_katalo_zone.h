@@ -146,6 +146,7 @@ typedef struct {
     ngx_uint_t                    stripes_used;
     size_t                        stripe_size;
     ngx_uint_t                    serial;   /* of the latest id */
+    ngx_uint_t                    unused;   /* no slot before it is free */
 
     ngx_http_katalo_sh_key_t     *keys;
     ngx_http_katalo_sh_id_t      *ids;
@@ -217,8 +218,11 @@ void ngx_http_katalo_usage_init_rows(ngx_http_katalo_usage_t *usage);
 /* where the operations of this configuration are counted; as above */
 void ngx_http_katalo_usage_init_columns(ngx_http_katalo_usage_t *usage);
 
-/* held, or with requests in flight; when it was used last, if not */
-ngx_uint_t ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_sh_t *sh,
+/*
+ * Held by a process that was alive at usage_read_processes(), or with requests
+ * of it in flight; when it was used last, if not.
+ */
+ngx_uint_t ngx_http_katalo_usage_slot_in_use(ngx_http_katalo_usage_t *usage,
     ngx_uint_t slot, ngx_atomic_uint_t *last_used);
 
 /* frees the slot; its counts must have gone to the usage log */
