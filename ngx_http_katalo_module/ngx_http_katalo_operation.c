@@ -12,16 +12,18 @@ static ngx_uint_t ngx_http_katalo_operation_custom(ngx_http_request_t *r,
     ngx_http_katalo_main_conf_t *kmcf, ngx_uint_t *operation);
 static ngx_uint_t ngx_http_katalo_operation_ambiguous(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_katalo_operation_is_plain(ngx_str_t *path);
-static ngx_str_t ngx_http_katalo_operation_segment(ngx_str_t *path);
+static size_t ngx_http_katalo_operation_cut(ngx_str_t *path);
 static char *ngx_http_katalo_operation_check_name(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *name);
 static char *ngx_http_katalo_operation_regex(ngx_conf_t *cf,
     ngx_http_katalo_operation_t *operation, ngx_str_t *pattern);
 
 
-#define ngx_http_katalo_operation_is(segment, s)                              \
-    ((segment)->len == sizeof(s) - 1                                          \
-     && ngx_memcmp((segment)->data, s, sizeof(s) - 1) == 0)
+#define ngx_http_katalo_operation_ends(path, s)                               \
+    ((path)->len >= sizeof(s) - 1                                             \
+     && ngx_memcmp((path)->data + (path)->len - (sizeof(s) - 1), s,           \
+                   sizeof(s) - 1)                                             \
+        == 0)
 
 
 static ngx_str_t  ngx_http_katalo_operation_names[] = {
@@ -75,24 +77,24 @@ ngx_http_katalo_operation(ngx_http_request_t *r,
 static ngx_uint_t
 ngx_http_katalo_operation_builtin(ngx_http_request_t *r)
 {
-    ngx_str_t  path, last, parent;
+    ngx_str_t  path;
 
     path = r->uri;
-    last = ngx_http_katalo_operation_segment(&path);
-    parent = ngx_http_katalo_operation_segment(&path);
 
     if (r->method == NGX_HTTP_POST) {
 
-        if (ngx_http_katalo_operation_is(&last, "generations")
-            || ngx_http_katalo_operation_is(&last, "source-assets"))
+        if (ngx_http_katalo_operation_ends(&path, "/generations")
+            || ngx_http_katalo_operation_ends(&path, "/source-assets"))
         {
             return NGX_HTTP_KATALO_CREATE;
         }
 
-        if (ngx_http_katalo_operation_is(&last, "regenerate") && parent.len) {
-            parent = ngx_http_katalo_operation_segment(&path);
+        if (ngx_http_katalo_operation_ends(&path, "/regenerate")) {
+            path.len -= sizeof("/regenerate") - 1;
 
-            if (ngx_http_katalo_operation_is(&parent, "generations")) {
+            if (ngx_http_katalo_operation_cut(&path)
+                && ngx_http_katalo_operation_ends(&path, "/generations"))
+            {
                 return NGX_HTTP_KATALO_REGENERATE;
             }
         }
@@ -100,26 +102,23 @@ ngx_http_katalo_operation_builtin(ngx_http_request_t *r)
         return NGX_HTTP_KATALO_OTHER;
     }
 
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) || last.len == 0) {
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return NGX_HTTP_KATALO_OTHER;
     }
 
-    if (ngx_http_katalo_operation_is(&parent, "generations")
-        || ngx_http_katalo_operation_is(&parent, "source-assets"))
-    {
-        return NGX_HTTP_KATALO_READ;
-    }
-
-    if (ngx_http_katalo_operation_is(&last, "summary")
-        && ngx_http_katalo_operation_is(&parent, "usage"))
-    {
+    if (ngx_http_katalo_operation_ends(&path, "/usage/summary")) {
         return NGX_HTTP_KATALO_USAGE;
     }
 
-    if (ngx_http_katalo_operation_is(&last, "events")
-        && ngx_http_katalo_operation_is(&parent, "billing"))
-    {
+    if (ngx_http_katalo_operation_ends(&path, "/billing/events")) {
         return NGX_HTTP_KATALO_BILLING;
+    }
+
+    if (ngx_http_katalo_operation_cut(&path)
+        && (ngx_http_katalo_operation_ends(&path, "/generations")
+            || ngx_http_katalo_operation_ends(&path, "/source-assets")))
+    {
+        return NGX_HTTP_KATALO_READ;
     }
 
     return NGX_HTTP_KATALO_OTHER;
@@ -251,27 +250,28 @@ ngx_http_katalo_operation_is_plain(ngx_str_t *path)
 }
 
 
-/* takes the last segment, and the slash before it, off the path */
+/*
+ * Takes the last segment, and the slash before it, off the path; returns the
+ * length of the segment.
+ */
 
-static ngx_str_t
-ngx_http_katalo_operation_segment(ngx_str_t *path)
+static size_t
+ngx_http_katalo_operation_cut(ngx_str_t *path)
 {
-    u_char     *p;
-    ngx_str_t   segment;
+    size_t   len;
+    u_char  *p;
 
     p = memrchr(path->data, '/', path->len);
-    p = p ? p + 1 : path->data;
 
-    segment.data = p;
-    segment.len = path->data + path->len - p;
+    if (p == NULL) {
+        return 0;
+    }
+
+    len = path->data + path->len - p - 1;
 
     path->len = p - path->data;
 
-    if (path->len) {
-        path->len--;
-    }
-
-    return segment;
+    return len;
 }
 
 
