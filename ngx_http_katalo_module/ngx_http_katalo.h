@@ -36,6 +36,9 @@
 #define NGX_HTTP_KATALO_OPERATIONS                                            \
     (NGX_HTTP_KATALO_BUILTIN + NGX_HTTP_KATALO_CUSTOM)
 
+/* of a request that was refused before its operation mattered */
+#define NGX_HTTP_KATALO_UNKNOWN          ((ngx_uint_t) -1)
+
 
 typedef enum {
     NGX_HTTP_KATALO_PREFLIGHT = 0,

@@ -121,19 +121,16 @@ static ngx_http_katalo_ctx_t *
 ngx_http_katalo_guard_create_ctx(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *klcf)
 {
-    ngx_http_katalo_ctx_t        *ctx;
-    ngx_http_katalo_main_conf_t  *kmcf;
+    ngx_http_katalo_ctx_t  *ctx;
 
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_katalo_ctx_t));
     if (ctx == NULL) {
         return NULL;
     }
 
-    kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
-
     ctx->request = r;
     ctx->conf = klcf;
-    ctx->operation = ngx_http_katalo_operation(r, kmcf);
+    ctx->operation = NGX_HTTP_KATALO_UNKNOWN;
 
     /* as ngx_pool_cleanup_add() does, which would allocate once more */
 
@@ -177,6 +174,7 @@ ngx_http_katalo_guard_clone(ngx_http_request_t *r)
     }
 
     ctx->key = parent->key;
+    ctx->operation = parent->operation;
     ctx->decision = NGX_HTTP_KATALO_ALLOWED;
 
     return ctx;
@@ -253,7 +251,8 @@ static ngx_http_katalo_decision_e
 ngx_http_katalo_guard_decide(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
     uintptr_t flags)
 {
-    ngx_http_katalo_loc_conf_t  *klcf;
+    ngx_http_katalo_loc_conf_t   *klcf;
+    ngx_http_katalo_main_conf_t  *kmcf;
 
     klcf = ctx->conf;
 
@@ -269,6 +268,10 @@ ngx_http_katalo_guard_decide(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
     {
         return NGX_HTTP_KATALO_BROWSER;
     }
+
+    kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
+
+    ctx->operation = ngx_http_katalo_operation(r, kmcf);
 
     if (!(klcf->allow & ((ngx_uint_t) 1 << ctx->operation))) {
         return NGX_HTTP_KATALO_OPERATION;

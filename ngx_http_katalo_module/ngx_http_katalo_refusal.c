@@ -58,9 +58,10 @@ static ngx_str_t  ngx_http_katalo_decision_names[] = {
 ngx_int_t
 ngx_http_katalo_refuse(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx)
 {
-    ngx_str_t                   value;
-    ngx_http_complex_value_t    cv;
-    ngx_http_katalo_refusal_t  *refusal;
+    ngx_str_t                     value;
+    ngx_http_complex_value_t      cv;
+    ngx_http_katalo_refusal_t    *refusal;
+    ngx_http_katalo_main_conf_t  *kmcf;
 
     static ngx_str_t  type = ngx_string("application/json");
 
@@ -74,6 +75,14 @@ ngx_http_katalo_refuse(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx)
     }
 
     if (ngx_http_katalo_refusal_intercepted(r, ctx->conf, refusal->status)) {
+
+        /* the log asks for it once the request is another one */
+
+        if (ctx->operation == NGX_HTTP_KATALO_UNKNOWN) {
+            kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
+            ctx->operation = ngx_http_katalo_operation(r, kmcf);
+        }
+
         return refusal->status;
     }
 

@@ -115,7 +115,11 @@ ngx_http_katalo_operation_variable(ngx_http_request_t *r,
         return ngx_http_katalo_variable_set(r, v, NULL);
     }
 
-    operation = ctx ? ctx->operation : ngx_http_katalo_operation(r, kmcf);
+    operation = ctx ? ctx->operation : NGX_HTTP_KATALO_UNKNOWN;
+
+    if (operation == NGX_HTTP_KATALO_UNKNOWN) {
+        operation = ngx_http_katalo_operation(r, kmcf);
+    }
 
     return ngx_http_katalo_variable_set(r, v,
                               ngx_http_katalo_operation_name(kmcf, operation));

@@ -216,8 +216,8 @@ $response = logs('production prod1 other attached N yes', 'error_page',
                  '/caught/x-status/404');
 is($response->body, 'text', 'has answered');
 header_is($response, 'production,prod1,other,attached,N', 'in add_header');
-logs('production prod1 other browser - no', 'error_page after a refusal',
-     '/caught/x', @origin);
+logs('production prod1 read browser - no', 'error_page after a refusal',
+     '/caught/generations/x', @origin);
 logs('production prod1 other attached N yes', 'to where the key is off',
      '/caught/x-status/503');
 

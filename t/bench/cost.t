@@ -17,10 +17,10 @@ my %bound = (
     'module loaded' => 12,
     'location without a key' => 160,
     'proxy_set_header' => 400,
-    'key' => 1660,
+    'key' => 1590,
     'everything' => 2950,
-    'preflight: key' => 850,
-    'browser: key' => 710,
+    'preflight: key' => 540,
+    'browser: key' => 390,
 );
 
 my %with = with();
