@@ -83,6 +83,7 @@ typedef struct {
 typedef struct {
     ngx_str_node_t                   node;      /* in the keys by name */
     ngx_str_t                        name;
+    ngx_uint_t                       index;     /* among the keys */
     ngx_http_katalo_source_e         source;
 
     /* the key file, or the environment variable's name; for messages */
@@ -216,6 +217,9 @@ struct ngx_http_katalo_loc_conf_s {
     uint64_t                         header_mask;
 
     ngx_http_katalo_proxy_t          proxy;
+
+    /* a byte for each key: may it go to where this location leads? */
+    u_char                          *destinations;
 
     unsigned                         enabled:1;
     unsigned                         own:1;        /* katalo_bearer is here */

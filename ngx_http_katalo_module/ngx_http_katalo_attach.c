@@ -160,7 +160,9 @@ ngx_http_katalo_attach_decide(ngx_http_request_t *r,
         return NGX_HTTP_KATALO_NO_KEY;
     }
 
-    if (ctx->conf->destination_known) {
+    if (ctx->conf->destination_known
+        && (ctx->conf->key || ctx->conf->destinations[ctx->key->index]))
+    {
         return NGX_HTTP_KATALO_ATTACHED;
     }
 

@@ -70,6 +70,8 @@ ngx_http_katalo_conf_key(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                              key->source == NGX_HTTP_KATALO_SOURCE_ENV ? 0
                                                                        : 5000);
 
+    key->index = kmcf->keys.nelts;
+
     keyp = ngx_array_push(&kmcf->keys);
     if (keyp == NULL) {
         return NGX_CONF_ERROR;

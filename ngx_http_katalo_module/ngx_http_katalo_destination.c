@@ -9,6 +9,8 @@
 
 static char *ngx_http_katalo_destination_check_host(ngx_conf_t *cf,
     ngx_http_katalo_loc_conf_t *conf, ngx_http_upstream_conf_t *ucf);
+static char *ngx_http_katalo_destination_check_keys(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf, ngx_str_t *host);
 static ngx_uint_t ngx_http_katalo_destination_allowed(
     ngx_http_katalo_key_t *key, ngx_str_t *host);
 
@@ -80,7 +82,7 @@ ngx_http_katalo_destination_check_host(ngx_conf_t *cf,
 {
     ngx_str_t  *host;
 
-    if (conf->key == NULL || ucf->upstream == NULL) {
+    if (ucf->upstream == NULL) {
         return NGX_CONF_OK;         /* known when the key is attached */
     }
 
@@ -93,6 +95,10 @@ ngx_http_katalo_destination_check_host(ngx_conf_t *cf,
         }
 
         host = &ucf->ssl_name->value;
+    }
+
+    if (conf->key == NULL) {
+        return ngx_http_katalo_destination_check_keys(cf, conf, host);
     }
 
     if (ngx_http_katalo_destination_allowed(conf->key, host)) {
@@ -108,6 +114,36 @@ ngx_http_katalo_destination_check_host(ngx_conf_t *cf,
                conf->upstream_tls && !ucf->ssl_name
                ? ", or for an \"upstream\" block set \"proxy_ssl_name\" to "
                  "the name in its certificate" : "");
+}
+
+
+/* a variable names the key: any may be asked for, not all may go there */
+
+static char *
+ngx_http_katalo_destination_check_keys(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf, ngx_str_t *host)
+{
+    ngx_uint_t                    i;
+    ngx_http_katalo_key_t       **key;
+    ngx_http_katalo_main_conf_t  *kmcf;
+
+    kmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_katalo_module);
+
+    conf->destinations = ngx_palloc(cf->pool, kmcf->keys.nelts);
+    if (conf->destinations == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    key = kmcf->keys.elts;
+
+    for (i = 0; i < kmcf->keys.nelts; i++) {
+        conf->destinations[i] = ngx_http_katalo_destination_allowed(key[i],
+                                                                    host);
+    }
+
+    conf->destination_known = !conf->proxy.borrows;
+
+    return NGX_CONF_OK;
 }
 
 

@@ -56,6 +56,11 @@ my $gateway = Katalo::Test->new(
                          proxy_pass https://$arg_to; }
         location /fixed { proxy_ssl_name app.katalo.ai;
                           proxy_pass https://$arg_to; }
+        location /static { proxy_pass https://app.katalo.ai; }
+        location /static-name { proxy_ssl_name localhost;
+                                proxy_pass https://app.katalo.ai; }
+        location /static-http { katalo_upstream_tls off;
+                                proxy_pass http://plain.katalo.ai; }
         location /scheme { proxy_pass $arg_scheme://$arg_to; }
         location /trusted { katalo_upstream_tls off;
                             proxy_ssl_name app.katalo.ai;
@@ -221,6 +226,20 @@ decides('destination', 'a trusted network, but a foreign host', '/trusted',
         key => 'exact', scheme => 'http', to => 'plain.katalo.ai');
 decides('destination', 'there no certificate makes a name', '/trusted',
         key => 'exact', scheme => 'https', to => 'localhost');
+
+
+# a destination that is known from the start, a key that is not
+
+arrives('a fixed host', '/static', key => $_) for qw(default exact any below);
+decides('destination', 'not the key of a fixed host', '/static', key => $_)
+    for qw(several address six);
+arrives('a fixed name', '/static-name', key => $_) for qw(several any);
+decides('destination', 'not the key of a fixed name', '/static-name',
+        key => 'exact');
+arrives('plain http to a fixed host', '/static-http', key => $_)
+    for qw(suffix any);
+decides('destination', 'not the key of that host', '/static-http',
+        key => 'exact');
 
 is_left_alone('nobody has connected to the foreign host');
 lacks_secrets($gateway->error_log, 'the error log holds no key');

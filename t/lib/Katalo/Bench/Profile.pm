@@ -24,7 +24,8 @@ use Katalo::Test::Process qw(wait_until slurp);
 
 our @EXPORT_OK = qw(instructions system_calls);
 
-use constant { WARM_UP => 100, REQUESTS => 200 };
+# of TLS records, 256 carry from one byte of their number to the next
+use constant { WARM_UP => 100, REQUESTS => 256 };
 
 # of those that allocate, what a program calls and not what that calls itself
 my %allocates = map { $_ => 1 } qw(malloc calloc realloc posix_memalign

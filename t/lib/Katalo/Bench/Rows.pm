@@ -37,6 +37,7 @@ my $tls = 'proxy_pass https://app.katalo.ai/api/v1/;';
 my $verify = 'proxy_ssl_verify on; proxy_ssl_server_name on;';
 my $key = 'katalo_key production file:%KEY:production%;';
 my $attach = 'katalo_upstream_tls off; katalo_bearer production;';
+my $map = 'map $http_x_tenant $tenant { default production; }';
 my $literal = <<'EOC';
             proxy_set_header Connection "";
             proxy_set_header Authorization "Bearer %SECRET%";
@@ -88,7 +89,7 @@ sub _katalo {
               "$key " . _everything(), "$attach katalo_allow read usage; "
               . "$plain") },
         { name => '$variable', module => 1, http => _http(
-              "$key map \$http_x_tenant \$tenant { default production; }",
+              "$key $map",
               "katalo_upstream_tls off; katalo_bearer \$tenant; $plain") },
         { name => 'keys', title => KEYS . ' keys', module => 1,
           prepare => \&_write_keys, http => _http(
@@ -106,6 +107,9 @@ sub _tls {
           http => _http('', "$literal $verify $tls", 'TLS_BACKEND') },
         { name => 'TLS: key', base => 'TLS: bare', module => 1,
           http => _http($key, "katalo_bearer production; $tls",
+                        'TLS_BACKEND') },
+        { name => 'TLS: $variable', base => 'TLS: bare', module => 1,
+          http => _http("$key $map", "katalo_bearer \$tenant; $tls",
                         'TLS_BACKEND') },
     );
 }
