@@ -11,14 +11,14 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 
 use Katalo::Browser;
-use Katalo::Browser::Attempts qw(LOG);
+use Katalo::Browser::Attempts qw(LOG PAGE);
 use Katalo::Test qw(:all);
 use Katalo::Upstream qw(expects_auth);
 
 my $key = new_key('prod1');
 my $up = Katalo::Upstream->new(keys => [$key]);
 my $gateway = Katalo::Test->new(
-    upstream => $up, keys => { production => $key }, http => LOG . <<'EOC')
+    upstream => $up, keys => { production => $key }, http => LOG . <<"EOC")
     katalo_key production file:%KEY:production%;
     upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; keepalive 8; }
     proxy_ssl_trusted_certificate %CA%;
@@ -41,10 +41,7 @@ my $gateway = Katalo::Test->new(
         }
         location /open/ { proxy_pass https://app.katalo.ai/api/v1/; }
         location = /status { katalo_status json; }
-        location = /page {
-            default_type text/html;
-            return 200 '<!DOCTYPE html><title>A page</title><body>';
-        }
+        @{[ PAGE ]}
     }
 EOC
     ->start;
@@ -53,7 +50,8 @@ my ($http, $http2, $tls) = ($gateway->port, $gateway->tls_port,
                             $gateway->tls_port(2));
 my $browser = Katalo::Browser->new;
 
-# from where, to where, what Sec-Fetch-Site and the log's protocol must be
+# from where, to where, what Sec-Fetch-Site and the log's protocol must be; and
+# what the browser itself prevents
 my @cases = (
     ['HTTP/2', "https://shop.example:$http2", "https://localhost:$http2",
      'cross-site', 'HTTP/2.0'],
@@ -65,19 +63,20 @@ my @cases = (
      "http://localhost:$http", 'cross-site', 'HTTP/1.1'],
     ['a secure page, and plain HTTP on localhost',
      "https://shop.example:$http2", "http://localhost:$http", 'cross-site',
-     'HTTP/1.1']);
+     'HTTP/1.1', 'image, redirected']);
 
-my @open = ('XHR', 'fetch GET', 'fetch JSON', 'fetch POST', 'fetch keepalive',
-            'fetch of a worker', 'fetch with Authorization',
-            'fetch with credentials');
+my @open = ('XHR', 'fetch GET', 'fetch JSON', 'fetch POST',
+            'fetch POST, redirected', 'fetch keepalive',
+            'fetch of a service worker', 'fetch of a worker',
+            'fetch with Authorization', 'fetch with credentials');
 
 
 sub try {
-    my ($from, $to, $location) = @_;
+    my ($from, $to, $location, @withheld) = @_;
 
     return Katalo::Browser::Attempts->new(
         browser => $browser, gateway => $gateway, upstream => $up,
-        from => "$from/page", to => "$to/$location/x-echo");
+        from => $from, to => "$to/$location/x-echo", withheld => \@withheld);
 }
 
 
@@ -89,9 +88,9 @@ sub counted {
 
 
 for (@cases) {
-    my ($name, $from, $to, $site, $protocol) = @$_;
+    my ($name, $from, $to, $site, $protocol, @withheld) = @$_;
     my @before = counted();
-    my $run = try($from, $to, 'katalo');
+    my $run = try($from, $to, 'katalo', @withheld);
     my @after = counted();
     my @lines = $run->logged;
 
@@ -123,7 +122,7 @@ for (@cases) {
                       && $_->{attempt} ne 'fetch of a sandboxed frame' }
                     @others], [], "$name: it was $site");
 
-    my $control = try($from, $to, 'allow');
+    my $control = try($from, $to, 'allow', @withheld);
     is_deeply([grep { !$control->arrived($_) } $control->names], [],
               "$name: where browsers are allowed, each reaches it");
     is_deeply([grep { join('', $up->auth($_)) ne expects_auth($key) }

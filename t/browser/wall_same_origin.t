@@ -11,34 +11,33 @@ use lib "$FindBin::Bin/../lib";
 use Test::More;
 
 use Katalo::Browser;
-use Katalo::Browser::Attempts qw(LOG);
+use Katalo::Browser::Attempts qw(LOG PAGE);
 use Katalo::Test qw(:all);
 use Katalo::Upstream;
 
 my $key = new_key('prod1');
 my $up = Katalo::Upstream->new(keys => [$key]);
 my $gateway = Katalo::Test->new(
-    upstream => $up, keys => { production => $key }, http => LOG . <<'EOC')
+    upstream => $up, keys => { production => $key }, http => LOG . <<"EOC")
     katalo_key production file:%KEY:production%;
     upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; keepalive 8; }
     proxy_ssl_trusted_certificate %CA%;
     ssl_certificate %CERT%;
     ssl_certificate_key %CERT_KEY%;
-    katalo_bearer production;
     server {
         listen 127.0.0.1:%PORT%;
         listen 127.0.0.1:%TLS_PORT% ssl http2;
-        location /katalo/ { proxy_pass https://app.katalo.ai/api/v1/; }
-        location /report/ {
+        location /katalo/ {
+            katalo_bearer production;
+            proxy_pass https://app.katalo.ai/api/v1/;
+        }
+        location /reported/ {
+            katalo_bearer production;
             katalo_browser report;
             proxy_pass https://app.katalo.ai/api/v1/;
         }
-        location = /status { katalo_bearer off; katalo_status json; }
-        location = /page {
-            katalo_bearer off;
-            default_type text/html;
-            return 200 '<!DOCTYPE html><title>A page</title><body>';
-        }
+        location = /status { katalo_status json; }
+        @{[ PAGE ]}
     }
 EOC
     ->start;
@@ -51,7 +50,7 @@ sub try {
 
     return Katalo::Browser::Attempts->new(
         browser => $browser, gateway => $gateway, upstream => $up,
-        from => "$origin/page", to => "$origin/$location/x-echo");
+        from => $origin, to => "$origin/$location/x-echo");
 }
 
 
@@ -74,7 +73,7 @@ for my $origin ('https://localhost:' . $gateway->tls_port,
     is_deeply([grep { $run->learned($_) !~ /^(?:read|nothing)/ } @names], [],
               "$origin: and nothing else");
 
-    my $control = try($origin, 'report');
+    my $control = try($origin, 'reported');
     is_deeply([grep { !$control->arrived($_) } $control->names], [],
               "$origin: browsers that are only reported reach it");
     cmp_ok(scalar(grep { $control->learned($_) =~ /^read (?:200|0) .*"n"/ }

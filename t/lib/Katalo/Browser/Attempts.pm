@@ -6,16 +6,19 @@ package Katalo::Browser::Attempts;
 #
 #   my $run = Katalo::Browser::Attempts->new(
 #       browser => $browser, gateway => $gateway, upstream => $up,
-#       from => 'https://shop.example:4433/page',
+#       from => 'https://shop.example:4433',
 #       to => 'https://localhost:4433/katalo/x-echo');
 #
-#   $run->names                of all ways
+# "from" is an origin, whose server must have PAGE; the gateway must have LOG in
+# its http block.
+#
+# withheld names the ways of which the browser itself makes nothing there.
+#
+#   $run->names                of all other ways
 #   $run->learned($name)       what the page knows of the answer, or "nothing"
 #   $run->timings              names whose timings tell status or size
 #   $run->logged($name)        the gateway's log lines, each a hash
 #   $run->arrived($name)       the upstream's records
-#
-# The gateway must have LOG in its http block.
 
 use strict;
 use warnings;
@@ -26,7 +29,7 @@ use JSON::PP qw(decode_json encode_json);
 
 use Katalo::Test::Process qw(wait_until slurp);
 
-our @EXPORT_OK = qw(LOG);
+our @EXPORT_OK = qw(LOG PAGE);
 
 use constant LOG => <<'EOC';
     log_format attempts escape=json
@@ -36,6 +39,29 @@ use constant LOG => <<'EOC';
         '"site":"$http_sec_fetch_site","referer":"$http_referer",'
         '"upgrade":"$http_upgrade_insecure_requests"}';
     access_log %PREFIX%/logs/access.log attempts;
+EOC
+
+use constant PAGE => <<'EOC';
+    merge_slashes off;
+    location = /page {
+        default_type text/html;
+        return 200 '<!DOCTYPE html><title>A page</title><body>';
+    }
+    location ~ ^/redirect/(?<to>.*)$ { return 307 $to; }
+    location ~ ^/report/(?<to>.*)$ {
+        default_type text/html;
+        add_header Content-Security-Policy "img-src 'none'; report-uri $to";
+        return 200 '<!DOCTYPE html><title>A page</title><img src=/image>';
+    }
+    location = /worker.js {
+        default_type text/javascript;
+        return 200 'onmessage = async ({ data, ports: [port] }) => {
+            const text = await fetch(data).then(
+                async answer => answer.status + " " + await answer.text(),
+                () => null);
+            port.postMessage(text);
+        }';
+    }
 EOC
 
 my $script = slurp(dirname(__FILE__) . '/attempts.js');
@@ -50,7 +76,7 @@ sub new {
     $self->{begin} = length $self->{gateway}->access_log;
     $self->{upstream}->clear;
 
-    $page->open($self->{from});
+    $page->open("$self->{from}/page");
     $page->value($script);
     $self->{result} = $page->value('attempt(' . _quote($self->{to}) . ')');
     $self->_navigate($page);
@@ -83,7 +109,9 @@ sub _navigate {
 
 sub names {
     my ($self) = @_;
-    my @names = sort(keys %{ $self->{result}{learned} }, @navigations);
+    my %withheld = map { $_ => 1 } @{ $self->{withheld} // [] };
+    my @names = sort grep { !$withheld{$_} }
+                          keys %{ $self->{result}{learned} }, @navigations;
 
     return @names;
 }

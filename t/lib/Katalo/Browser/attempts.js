@@ -94,6 +94,26 @@ const tell = url => `fetch(${JSON.stringify(url)}).then(
   () => post(null));`;
 const told = text => text ? `read ${text}` : NOTHING;
 
+// what a server of the page's own does for it; Katalo::Browser::Attempts has it
+const redirect = url => `/redirect/${encodeURIComponent(url)}`;
+
+async function report(url) {
+  const frame = element('iframe', {
+    src: `/report/${encodeURIComponent(url)}` });
+  document.body.append(frame);
+  return NOTHING;
+}
+
+async function service(url) {
+  const { serviceWorker } = navigator;
+  const registration = await serviceWorker.register('/worker.js');
+  const channel = new MessageChannel();
+  await serviceWorker.ready;
+  registration.active.postMessage(url, [channel.port2]);
+  channel.port1.start();
+  return told(await answered(channel.port1));
+}
+
 const attempts = {
   'fetch GET': url => fetched(url),
   'fetch POST': url => fetched(url, { method: 'POST', body: 'a' }),
@@ -174,6 +194,23 @@ const attempts = {
     const end = happens(source, 'open');
     return end.finally(() => source.close());
   },
+  'fetch POST, redirected': url => fetched(redirect(url), { method: 'POST',
+    body: 'a' }),
+  'fetch no-cors, redirected': url => fetched(redirect(url),
+    { mode: 'no-cors' }),
+  'image, redirected': url => loaded('img', { src: redirect(url) }),
+  'frame, redirected': url => framed('iframe', { src: redirect(url) }),
+  'form POST, redirected': url => framed('iframe', {}, ({ name }) =>
+    submit(name, { method: 'POST', action: redirect(url) }, { a: 'b' })),
+  'frame, refreshed': url => {
+    const frame = element('iframe', {
+      srcdoc: `<meta http-equiv="refresh" content="0; url=${url}">` });
+    document.body.append(frame);
+    return happens(frame, 'load').then(() => happens(frame, 'load'))
+      .then(() => seen(frame.contentWindow));
+  },
+  'CSP report': report,
+  ...navigator.serviceWorker && { 'fetch of a service worker': service },
   WebSocket: url => happens(new WebSocket(url.replace(/^http/, 'ws')), 'open')
 };
 
