@@ -15,6 +15,7 @@
 #include <openssl/crypto.h>
 
 
+static u_char *ngx_http_katalo_tripwire_find(ngx_str_t *value);
 static void ngx_http_katalo_tripwire_log(ngx_http_request_t *r,
     ngx_str_t *token);
 static ngx_http_katalo_key_t *ngx_http_katalo_tripwire_held(
@@ -24,30 +25,64 @@ static ngx_http_katalo_key_t *ngx_http_katalo_tripwire_held(
 void
 ngx_http_katalo_tripwire(ngx_http_request_t *r, ngx_http_katalo_key_t *key)
 {
-    u_char     *last;
-    ngx_str_t   token, *value;
+    ngx_str_t  token, *value;
 
     if (r->headers_in.authorization == NULL) {
         return;
     }
 
     value = &r->headers_in.authorization->value;
-    last = value->data + value->len;
 
-    token.data = ngx_strlcasestrn(value->data, last,
-                                  (u_char *) NGX_HTTP_KATALO_TOKEN,
-                                  sizeof(NGX_HTTP_KATALO_TOKEN) - 2);
+    token.data = ngx_http_katalo_tripwire_find(value);
     if (token.data == NULL) {
         return;
     }
 
-    token.len = last - token.data;
+    token.len = value->data + value->len - token.data;
 
     if (key) {
         ngx_http_katalo_usage_key(key, NGX_HTTP_KATALO_CLIENT_KEY);
     }
 
     ngx_http_katalo_tripwire_log(r, &token);
+}
+
+
+/*
+ * Clients may have long tokens of another kind: the first underscore of a key
+ * is looked for, and compared is only what is around one.
+ */
+
+static u_char *
+ngx_http_katalo_tripwire_find(ngx_str_t *value)
+{
+    u_char  *p, *last;
+    size_t   before;
+
+    before = sizeof("kat") - 1;
+
+    last = value->data + value->len;
+    p = value->data + ngx_min(value->len, before);
+
+    for ( ;; ) {
+        p = memchr(p, '_', last - p);
+
+        if (p == NULL
+            || last - p < (ssize_t) (sizeof(NGX_HTTP_KATALO_TOKEN) - 1
+                                     - before))
+        {
+            return NULL;
+        }
+
+        if (ngx_strncasecmp(p - before, (u_char *) NGX_HTTP_KATALO_TOKEN,
+                            sizeof(NGX_HTTP_KATALO_TOKEN) - 1)
+            == 0)
+        {
+            return p - before;
+        }
+
+        p++;
+    }
 }
 
 

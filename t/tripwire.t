@@ -103,6 +103,8 @@ for (['a foreign key', "Bearer $foreign", leaked('foreign')],
      ['no scheme', new_key('bare'), leaked('bare')],
      ['other letter case', 'BEARER ' . (new_key('Case') =~ s/kat/KAT/r),
       leaked('Case')],
+     ['after other underscores', 'Bearer _ka_kat_' . new_key('after'),
+      leaked('after')],
      ['in quotes', 'Bearer "' . new_key('quoted') . '"', leaked('quoted')],
      ['no dot, so this may be a secret', 'Bearer kat_live_' . new_secret(),
       leaked('?')],
@@ -124,7 +126,9 @@ is(scalar(grep { $_ eq expects_auth($held) } @sent), $requests,
    'Katalo saw nothing but the key of this gateway');
 
 $gateway->mark_log;
-ask($_) for 'Basic ' . new_secret(), 'Bearer kat_test_a.b', 'Bearer katlive';
+ask($_) for 'Basic ' . new_secret(), 'Bearer kat_test_a.b', 'Bearer katlive',
+            '_', 'a', '___', 'kat_', 'Bearer kat_live', '_kat_liv_',
+            'Bearer kat-live_x.y', 'Bearer katalive_x.y', 'Bearer kat_lived_';
 is(counted(), $requests, 'what is no Katalo key is not counted');
 
 ask("Bearer $foreign", '/other/usage/summary');

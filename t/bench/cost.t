@@ -21,6 +21,7 @@ my %bound = (
     'key' => 1590,
     'everything' => 2880,
     '$variable' => 2620,
+    'credentials: key' => 1870,
     'TLS: key' => 1990,
     'TLS: $variable' => 3020,
     'preflight: key' => 540,

@@ -32,6 +32,9 @@ my @preflight = ('OPTIONS', $read[1], 'Origin: https://example.com',
                  'Access-Control-Request-Method: GET',
                  'Access-Control-Request-Headers: authorization', @client);
 
+my @credentials = (@read, 'Cookie: session=0123456789abcdef',
+                   'Authorization: Bearer 0123456789abcdef0123456789abcdef');
+
 my $plain = 'proxy_pass http://app.katalo.ai/api/v1/;';
 my $tls = 'proxy_pass https://app.katalo.ai/api/v1/;';
 my $verify = 'proxy_ssl_verify on; proxy_ssl_server_name on;';
@@ -95,6 +98,20 @@ sub _katalo {
           prepare => \&_write_keys, http => _http(
               'katalo_zone 128m; include %PREFIX%/conf/keys;',
               "$attach $plain") },
+    );
+}
+
+
+# The client has credentials of its own, which do not go further.
+sub _credentials {
+    my %client = (request => \@credentials);
+
+    return (
+        { name => 'credentials: bare', %client, http => _http('', $plain) },
+        { name => 'credentials: proxy_set_header', %client,
+          base => 'credentials: bare', http => _http('', "$literal $plain") },
+        { name => 'credentials: key', %client, base => 'credentials: bare',
+          module => 1, http => _http($key, "$attach $plain") },
     );
 }
 
@@ -294,7 +311,7 @@ sub _write_keys {
 
 
 sub rows {
-    my @rows = (_katalo(), _tls(), _refusals(), _others());
+    my @rows = (_katalo(), _credentials(), _tls(), _refusals(), _others());
 
     for my $row (@rows) {
         $row->{request} //= \@read;
