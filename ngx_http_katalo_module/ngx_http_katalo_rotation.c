@@ -5,7 +5,9 @@
 
 
 /*
- * Each worker looks at the file of each key by itself.  A key is installed,
+ * Each worker looks at the file of each key, unless another one has just seen
+ * what it knows already: whoever comes first in an interval makes the system
+ * call, and none depends on another one that may be gone.  A key is installed,
  * or dropped, only when its file has come to rest, so that one written in
  * place is not taken half-written.  What the master read may have been
  * replaced when it starts a worker, so that looks, and waits, before it serves.
@@ -23,17 +25,29 @@
 #define NGX_HTTP_KATALO_ROTATION_IN_PLACE  1000
 #define NGX_HTTP_KATALO_ROTATION_LIMIT     1500
 
+/*
+ * Files that are looked at together; milliseconds of work before other events,
+ * and between one worker and the next.
+ */
+#define NGX_HTTP_KATALO_ROTATION_GROUP     128
+#define NGX_HTTP_KATALO_ROTATION_WORK      2
+#define NGX_HTTP_KATALO_ROTATION_APART     10
+
 
 static ngx_http_katalo_schedule_t *ngx_http_katalo_rotation_schedule(
     ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
     ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_key_t *key,
-    ngx_msec_t *wait, ngx_msec_t *next);
+    ngx_msec_t *wait, ngx_msec_t *rest);
+static ngx_msec_t ngx_http_katalo_rotation_phase(ngx_cycle_t *cycle,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_uint_t i);
 static void ngx_http_katalo_rotation_readable(
     ngx_http_katalo_rotation_t *rotation);
 static void ngx_http_katalo_rotation_later(
-    ngx_http_katalo_rotation_t *rotation, ngx_msec_t next);
+    ngx_http_katalo_rotation_t *rotation, ngx_msec_t rest);
 static void ngx_http_katalo_rotation_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_katalo_rotation_seen(
+    ngx_http_katalo_rotation_t *rotation);
 static ngx_msec_t ngx_http_katalo_rotation_look(
     ngx_http_katalo_rotation_t *rotation);
 static ngx_msec_t ngx_http_katalo_rotation_rest(
@@ -45,7 +59,7 @@ ngx_int_t
 ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
     ngx_http_katalo_main_conf_t *kmcf)
 {
-    ngx_msec_t                   wait, next;
+    ngx_msec_t                   wait, rest;
     ngx_uint_t                   i;
     ngx_http_katalo_key_t      **key;
     ngx_http_katalo_schedule_t  *schedule;
@@ -67,18 +81,17 @@ ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
             continue;
         }
 
-        if (ngx_http_katalo_rotation_start(cycle, kmcf, key[i], &wait, &next)
+        if (ngx_http_katalo_rotation_start(cycle, kmcf, key[i], &wait, &rest)
             != NGX_OK)
         {
             return NGX_ERROR;
         }
 
-        /* later on, the files are not all looked at at once */
-
         key[i]->rotation->schedule = schedule;
+        key[i]->rotation->phase = ngx_http_katalo_rotation_phase(cycle, kmcf,
+                                                                 i);
 
-        ngx_http_katalo_rotation_later(key[i]->rotation,
-                                       next * (i + 1) / kmcf->keys.nelts);
+        ngx_http_katalo_rotation_later(key[i]->rotation, rest);
     }
 
     if (schedule->rotations.root != &schedule->sentinel) {
@@ -114,7 +127,7 @@ ngx_http_katalo_rotation_schedule(ngx_cycle_t *cycle)
 static ngx_int_t
 ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
     ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_key_t *key,
-    ngx_msec_t *wait, ngx_msec_t *next)
+    ngx_msec_t *wait, ngx_msec_t *rest)
 {
     ngx_http_katalo_rotation_t  *rotation;
 
@@ -133,15 +146,15 @@ ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
 
     ngx_http_katalo_rotation_readable(rotation);
 
-    *next = ngx_http_katalo_rotation_look(rotation);
+    *rest = ngx_http_katalo_rotation_look(rotation);
 
-    while (rotation->moving && *wait) {
-        *wait -= ngx_min(*wait, *next);
+    while (*rest && *wait) {
+        *wait -= ngx_min(*wait, *rest);
 
-        ngx_msleep(*next);
+        ngx_msleep(*rest);
         ngx_time_update();
 
-        *next = ngx_http_katalo_rotation_look(rotation);
+        *rest = ngx_http_katalo_rotation_look(rotation);
     }
 
     /* a key that was replaced or revoked since does not come back */
@@ -159,6 +172,34 @@ ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * The files are not all looked at at once, and a worker looks a little later
+ * than the one before, whose look it can then rely on.
+ */
+
+static ngx_msec_t
+ngx_http_katalo_rotation_phase(ngx_cycle_t *cycle,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_uint_t i)
+{
+    ngx_msec_t               check, apart;
+    ngx_core_conf_t         *ccf;
+    ngx_http_katalo_key_t  **key;
+
+    key = kmcf->keys.elts;
+    check = key[i]->check;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    apart = ngx_min(NGX_HTTP_KATALO_ROTATION_APART,
+                    check / 4 / ngx_max(ccf->worker_processes, 1));
+
+    i -= i % NGX_HTTP_KATALO_ROTATION_GROUP;
+
+    return ((uint64_t) check * i / kmcf->keys.nelts + apart * ngx_worker)
+           % check;
 }
 
 
@@ -196,19 +237,37 @@ ngx_http_katalo_rotation_check(ngx_http_katalo_key_t *key)
     rotation = key->rotation;
 
     if (rotation) {
+        rotation->asked = 1;
+
         ngx_rbtree_delete(&rotation->schedule->rotations, &rotation->node);
-        ngx_http_katalo_rotation_later(rotation, 0);
+
+        rotation->node.key = ngx_current_msec;
+
+        ngx_rbtree_insert(&rotation->schedule->rotations, &rotation->node);
 
         ngx_post_event(&rotation->schedule->event, &ngx_posted_events);
     }
 }
 
 
+/*
+ * After "rest" milliseconds, or in its phase of the next interval.  That
+ * depends on the clock only: what was once looked at late does not stay so,
+ * and the groups keep apart.
+ */
+
 static void
 ngx_http_katalo_rotation_later(ngx_http_katalo_rotation_t *rotation,
-    ngx_msec_t next)
+    ngx_msec_t rest)
 {
-    rotation->node.key = ngx_current_msec + next;
+    ngx_msec_t  check;
+
+    if (rest == 0) {
+        check = rotation->key->check;
+        rest = check - (ngx_current_msec + check - rotation->phase) % check;
+    }
+
+    rotation->node.key = ngx_current_msec + rest;
 
     ngx_rbtree_insert(&rotation->schedule->rotations, &rotation->node);
 }
@@ -217,13 +276,15 @@ ngx_http_katalo_rotation_later(ngx_http_katalo_rotation_t *rotation,
 static void
 ngx_http_katalo_rotation_handler(ngx_event_t *ev)
 {
-    ngx_msec_t                   next;
+    ngx_msec_t                   rest, started;
     ngx_msec_int_t               left;
     ngx_rbtree_node_t           *node;
     ngx_http_katalo_schedule_t  *schedule;
     ngx_http_katalo_rotation_t  *rotation;
 
     schedule = ev->data;
+
+    started = ngx_current_msec;
 
     for ( ;; ) {
         node = ngx_rbtree_min(schedule->rotations.root, &schedule->sentinel);
@@ -233,15 +294,23 @@ ngx_http_katalo_rotation_handler(ngx_event_t *ev)
             break;
         }
 
+        if (ngx_current_msec - started >= NGX_HTTP_KATALO_ROTATION_WORK) {
+            left = 1;
+            break;
+        }
+
         rotation = ngx_rbtree_data(node, ngx_http_katalo_rotation_t, node);
 
         ngx_rbtree_delete(&schedule->rotations, node);
 
-        next = ngx_http_katalo_rotation_look(rotation);
+        rest = ngx_http_katalo_rotation_seen(rotation)
+               ? 0 : ngx_http_katalo_rotation_look(rotation);
 
         ngx_http_katalo_usage_retry(rotation->key);
 
-        ngx_http_katalo_rotation_later(rotation, next);
+        ngx_time_update();
+
+        ngx_http_katalo_rotation_later(rotation, rest);
     }
 
     /* a timer that is set would not be moved by less than 300 ms */
@@ -256,7 +325,21 @@ ngx_http_katalo_rotation_handler(ngx_event_t *ev)
 }
 
 
-/* returns when to look again */
+/* another worker has just seen that the file is still the same */
+
+static ngx_uint_t
+ngx_http_katalo_rotation_seen(ngx_http_katalo_rotation_t *rotation)
+{
+    if (rotation->asked || rotation->moving || rotation->known_err) {
+        rotation->asked = 0;
+        return 0;
+    }
+
+    return ngx_http_katalo_usage_seen(rotation->key, &rotation->known);
+}
+
+
+/* returns when to look again, if the file is not at rest */
 
 static ngx_msec_t
 ngx_http_katalo_rotation_look(ngx_http_katalo_rotation_t *rotation)
@@ -271,7 +354,7 @@ ngx_http_katalo_rotation_look(ngx_http_katalo_rotation_t *rotation)
     if (ngx_file_info(key->path.data, &fi) == NGX_FILE_ERROR) {
         rotation->moving = 0;
         ngx_http_katalo_rotation_missing(rotation, ngx_errno);
-        return key->check;
+        return 0;
     }
 
     ngx_http_katalo_key_file_id(&fi, &id);
@@ -280,7 +363,8 @@ ngx_http_katalo_rotation_look(ngx_http_katalo_rotation_t *rotation)
         && rotation->known_err == 0)
     {
         rotation->moving = 0;
-        return key->check;
+        ngx_http_katalo_usage_see(key, &id);
+        return 0;
     }
 
     rest = ngx_http_katalo_rotation_rest(rotation, &fi, &id);
@@ -295,7 +379,7 @@ ngx_http_katalo_rotation_look(ngx_http_katalo_rotation_t *rotation)
 
     ngx_http_katalo_rotation_install(rotation);
 
-    return key->check;
+    return 0;
 }
 
 

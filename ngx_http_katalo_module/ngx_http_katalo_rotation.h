@@ -13,7 +13,8 @@
 
 /*
  * All files of a process, by when they are looked at next: of many keys there
- * is one timer among those of the requests.
+ * is one timer among those of the requests.  Keys that follow each other have
+ * the same phase of their interval, since to be woken costs more than a look.
  */
 
 typedef struct {
@@ -26,6 +27,7 @@ typedef struct {
 struct ngx_http_katalo_rotation_s {
     ngx_rbtree_node_t               node;
     ngx_http_katalo_schedule_t     *schedule;
+    ngx_msec_t                      phase;
     ngx_log_t                      *log;
     ngx_http_katalo_key_t          *key;
     ngx_http_katalo_vault_t        *vault;
@@ -40,6 +42,7 @@ struct ngx_http_katalo_rotation_s {
     ngx_http_katalo_key_error_t     error;      /* the last one */
     ngx_http_katalo_file_id_t       error_file; /* only dev and ino */
 
+    unsigned                        asked:1;    /* for a look of its own */
     unsigned                        unreadable:1;
     unsigned                        failed:1;
     unsigned                        moving:1;   /* not at rest yet */

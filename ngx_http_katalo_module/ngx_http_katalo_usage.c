@@ -160,6 +160,62 @@ ngx_http_katalo_usage_read_failed(ngx_http_katalo_key_t *key,
 }
 
 
+/* "seen" is 0 while "seen_file" changes */
+
+void
+ngx_http_katalo_usage_see(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_file_id_t *file_id)
+{
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    /* its configuration may name another file */
+
+    if (ngx_exiting) {
+        return;
+    }
+
+    shkey = &key->usage->sh->keys[key->row];
+
+    shkey->seen = 0;
+
+    ngx_memory_barrier();
+
+    ngx_memcpy(&shkey->seen_file, file_id, sizeof(ngx_http_katalo_file_id_t));
+
+    ngx_memory_barrier();
+
+    shkey->seen = ngx_current_msec;
+}
+
+
+ngx_uint_t
+ngx_http_katalo_usage_seen(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_file_id_t *file_id)
+{
+    ngx_uint_t                 same;
+    ngx_atomic_uint_t          seen;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    shkey = &key->usage->sh->keys[key->row];
+
+    seen = shkey->seen;
+
+    if (seen == 0 || ngx_current_msec - seen >= key->check / 2) {
+        return 0;
+    }
+
+    ngx_memory_barrier();
+
+    same = ngx_memcmp(&shkey->seen_file, file_id,
+                      sizeof(ngx_http_katalo_file_id_t))
+           == 0;
+
+    ngx_memory_barrier();
+
+    return same && shkey->seen == seen;
+}
+
+
 ngx_uint_t
 ngx_http_katalo_usage_rejected(ngx_http_katalo_key_t *key, ngx_uint_t slot,
     ngx_uint_t rejected)

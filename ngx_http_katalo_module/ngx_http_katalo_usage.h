@@ -123,6 +123,14 @@ ngx_uint_t ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key,
 void ngx_http_katalo_usage_finish(ngx_http_katalo_key_t *key, ngx_uint_t slot,
     ngx_http_katalo_result_t *result);
 
+/* this process has just looked at the file of the key */
+void ngx_http_katalo_usage_see(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_file_id_t *file_id);
+
+/* has a process seen this file within the last half of the interval? */
+ngx_uint_t ngx_http_katalo_usage_seen(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_file_id_t *file_id);
+
 /* counted once for all workers that see it, until the key is read again */
 void ngx_http_katalo_usage_read_failed(ngx_http_katalo_key_t *key,
     ngx_http_katalo_file_id_t *file_id, ngx_err_t err);

@@ -78,6 +78,8 @@ typedef struct {
     ngx_uint_t                    failed;
     ngx_http_katalo_file_id_t     failed_file;
     ngx_err_t                     failed_err;
+    ngx_http_katalo_file_id_t     seen_file;
+    ngx_atomic_t                  seen;     /* when, in milliseconds */
     ngx_atomic_t                  rejected; /* slot + 1 */
     time_t                        exposed;  /* when a line was logged of it */
     uint64_t                      rotations;
