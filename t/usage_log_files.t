@@ -63,17 +63,6 @@ sub all_there {
     return;
 }
 
-sub kill_worker {
-    my ($victim) = $gateway->worker_pids;
-
-    kill 'KILL', $victim;
-    wait_until(sub { !grep { $_ == $victim } $gateway->worker_pids });
-    wait_until(sub { $gateway->worker_pids == $gateway->{workers} })
-        or die "no new worker\n";
-
-    return;
-}
-
 
 # the end of nginx
 
@@ -87,7 +76,7 @@ for my $signal ('QUIT', 'TERM') {
 
 start(workers => 1);
 get(5);
-kill_worker();
+$gateway->kill_worker;
 get(2);
 $gateway->quit;
 all_there('a killed worker, then the end');
@@ -143,14 +132,15 @@ all_there('off and on again');
 
 start(http => usage_http('logs/usage.log interval=1s'));
 get(3);
-wait_for_lines($gateway, 'logs/usage.log', 1);
+wait_until(sub { requests(lines()) == 3 });
+my $begun = lines();
 rotate($gateway, 'logs/usage.log.1');
-is(lines(), 1, 'a new file, the old one is not written to');
+is(lines(), $begun, 'a new file, the old one is not written to');
 get(4);
 wait_for_lines($gateway, 'logs/usage.log', 1);
 is(requests(usage_lines($gateway, 'logs/usage.log.1')), 3,
    'the old file has what was before');
-kill_worker();
+$gateway->kill_worker;
 get(2);
 rotate($gateway, 'logs/usage.log.2');
 $gateway->quit;

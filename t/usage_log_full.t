@@ -116,11 +116,7 @@ my $counted = 0;
 $counted += $_->{requests}{total} for @{ $gateway->status->{keys}[0]{ids} };
 cmp_ok($counted, '<', $sent, 'what found no slot is not counted');
 
-my ($victim) = $gateway->worker_pids;
-kill 'KILL', $victim;
-ok(wait_until(sub { my @pids = $gateway->worker_pids;
-                    @pids == 2 && !grep { $_ == $victim } @pids }),
-   'a worker is killed meanwhile');
+$gateway->kill_worker;
 $gateway->reload(gone => 1);
 is(errors(), 1, 'the error was logged once');
 

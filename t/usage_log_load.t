@@ -11,14 +11,13 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
-use POSIX ();
-
 use Katalo::Test qw(:all);
+use Katalo::Test::Load;
 use Katalo::Test::UsageLog qw(usage_lines adds_up requests totals rotate
                               usage_http);
 use Katalo::Upstream;
 
-use constant { CLIENTS => 3, ROUNDS => 4, WORKERS => 3 };
+use constant { ROUNDS => 4, WORKERS => 3 };
 
 my $key = new_key('prod1');
 my $up = Katalo::Upstream->new;
@@ -37,53 +36,13 @@ sub count_received {
 }
 
 
-# Requests until told to stop; those that are cut off are sent again.
-sub client {
-    my ($stop) = @_;
-    my $client;
-
-    until (-e $stop) {
-        $client //= $gateway->connection;
-        my $response = eval {
-            $client->request('GET', '/katalo/usage/summary')
-        };
-        undef $client
-            if !$response || !$response->status
-               || ($response->header('Connection') // '') eq 'close';
-    }
-
-    return;
-}
-
-# Clients that run while the sub does what it does.
+# A load while the sub does what it does.
 sub under_load {
     my ($code) = @_;
-    my $stop = $gateway->prefix . '/stop';
-    my @pids = map {
-        my $pid = fork() // die "fork: $!\n";
-
-        if ($pid == 0) {
-            eval { client($stop) };
-            POSIX::_exit(0);
-        }
-        $pid;
-    } 1 .. CLIENTS;
+    my $load = Katalo::Test::Load->start($gateway);
 
     $code->();
-    $gateway->write_file('stop', '');
-    waitpid($_, 0) for @pids;
-    unlink $stop;
-
-    return;
-}
-
-sub kill_worker {
-    my ($victim) = $gateway->worker_pids;
-
-    kill 'KILL', $victim;
-    wait_until(sub { my @pids = $gateway->worker_pids;
-                     @pids == WORKERS && !grep { $_ == $victim } @pids }, 30)
-        or die "no new worker\n";
+    $load->stop;
 
     return;
 }
@@ -119,7 +78,7 @@ for my $round (1 .. ROUNDS) {
     $up->received(6) == 6 or die "not received\n";
     count_received();
 
-    kill_worker() for 1 .. WORKERS;
+    $gateway->kill_worker for 1 .. WORKERS;
     $_->close for @clients;
 }
 
@@ -137,7 +96,7 @@ cmp_ok($total, '>', 100, 'that is a load');
 under_load(sub {
     for (1 .. ROUNDS) {
         next_lines();
-        kill_worker() for 1 .. 2;
+        $gateway->kill_worker for 1 .. 2;
         rotate($gateway, 'logs/usage.log.' . ++$rotated);
         $gateway->reload or die "no reload\n";
     }
@@ -154,7 +113,7 @@ adds_up($rotated + 1 . ' files', @lines);
 is(requests(@lines), $status->{requests}{total},
    'all requests that the status has');
 is($last->{"responses.$_"} // 0, $status->{responses}{$_},
-   "all responses $_") for qw(200 none);
+   "all responses $_") for 200 .. 202, 'none';
 is($last->{"bytes.$_"}, $status->{bytes}{$_}, "all bytes $_")
     for qw(sent received);
 is($last->{'upstream_seconds.sum'},

@@ -21,11 +21,11 @@ use Katalo::Upstream;
 
 plan skip_all => 'there is no /dev/full' if !-c '/dev/full';
 
-use constant { WORKERS => 2, TIMES => 3 };
+use constant TIMES => 3;
 
 my $up = Katalo::Upstream->new;
 my $gateway = Katalo::Test->new(
-    upstream => $up, workers => WORKERS, keys => { production => new_key() },
+    upstream => $up, workers => 2, keys => { production => new_key() },
     http => usage_http('logs/usage.log interval=1s', 'access_log off;')
     )->start;
 my $log = $gateway->prefix . '/logs/usage.log';
@@ -81,12 +81,7 @@ for my $time (1 .. TIMES) {
        "$time: the disk is full, an error says so");
 
     my $before = total();
-    my ($victim) = $gateway->worker_pids;
-    kill 'KILL', $victim;
-    push @killed, $victim;
-    wait_until(sub { my @pids = $gateway->worker_pids;
-                     @pids == WORKERS && !grep { $_ == $victim } @pids })
-        or die "no new worker\n";
+    push @killed, $gateway->kill_worker;
     $gateway->reload(gone => 1) or die "no reload\n";
 
     ok(wait_until(sub { total() > $before + 200 }, 20),

@@ -76,12 +76,7 @@ ok($exact, 'those that end are not');
 
 fill();
 
-my ($victim) = $gateway->worker_pids;
-kill 'KILL', $victim;
-ok(wait_until(sub { my @pids = $gateway->worker_pids;
-                    @pids == 1 && $pids[0] != $victim }),
-   'a worker is killed');
-
+my $victim = $gateway->kill_worker;
 my $excess = in_flight() > @clients;
 
 while (@clients) {

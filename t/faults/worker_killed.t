@@ -49,28 +49,13 @@ sub keep_busy_until {
 }
 
 
-sub kill_worker {
-    my @workers = $gateway->worker_pids;
-    my $victim = $workers[rand @workers];
-
-    kill 'KILL', $victim;
-    push @killed, $victim;
-
-    wait_until(sub { my @pids = $gateway->worker_pids;
-                     @pids == WORKERS && !grep { $_ == $victim } @pids }, 30)
-        or die "no new worker\n";
-
-    return;
-}
-
-
 my $load = Katalo::Test::Load->start($gateway, clients => 4, slow => 300);
 my $new = Katalo::Test::Load->start($gateway, clients => 2, requests => 1);
 my $begun = time;
 
 for my $n (1 .. KILLS) {
     keep_busy_until($begun + $n);
-    kill_worker();
+    push @killed, $gateway->kill_worker(($gateway->worker_pids)[rand WORKERS]);
 }
 
 my ($first, $second) = ($load->stop, $new->stop);

@@ -61,6 +61,8 @@ access_log is logs/access.log unless the http text has its own.
   configure(%new)          replaces parts, for a HUP that the test sends
   reopen                   USR1, and waits until all have the new logs
   signal($name)            to the master
+  kill_worker($pid)        waits until another one serves in its place; the
+                           first one if none is given, returns its pid
   is_running, master_pid, worker_pids
   test_config($http), test_config(%new)
                            (exit code, output) of nginx -t with parts replaced
@@ -220,6 +222,21 @@ sub reopen {
         }
         return -e $log;
     });
+}
+
+
+sub kill_worker {
+    my ($self, $victim) = @_;
+
+    $victim //= ($self->worker_pids)[0];
+    kill 'KILL', $victim;
+
+    wait_until(sub {
+        my @now = $self->worker_pids;
+        return @now == $self->{workers} && !grep { $_ == $victim } @now;
+    }, 30) or die "no new worker\n";
+
+    return $victim;
 }
 
 
