@@ -115,6 +115,16 @@ ngx_http_katalo_conf_log_open(ngx_conf_t *cf,
     ngx_list_part_t     *part;
     ngx_pool_cleanup_t  *cln;
 
+    /* a log of any kind may have to look at a file of the old one */
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    cln->handler = ngx_http_katalo_conf_log_close;
+    cln->data = log;
+
     if (ngx_strncmp(name->data, "syslog:", 7) == 0) {
 
         log->peer = ngx_pcalloc(cf->pool, sizeof(ngx_syslog_peer_t));
@@ -132,14 +142,6 @@ ngx_http_katalo_conf_log_open(ngx_conf_t *cf,
                            name);
         return NGX_CONF_ERROR;
     }
-
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    if (cln == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    cln->handler = ngx_http_katalo_conf_log_close;
-    cln->data = log;
 
     /* what is written after a process was killed depends on the file's size */
 

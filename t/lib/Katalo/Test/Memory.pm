@@ -5,6 +5,9 @@ package Katalo::Test::Memory;
 #   mappings($pid)            [{start, end, perms, flags => {lo => 1, ...}}]
 #   holders($pid, $secret)    those mappings that hold a part of the secret
 #   core_dump($pid, $path)    of the living process, as the kernel would do it
+#   allocated($pid)           bytes that malloc() has given to a process whose
+#                             standard error is a file; undef if gdb may not
+#                             look.  It may be stopped anywhere but in malloc().
 #   parts($secret)            what to look for: any 15 bytes of it in a row
 #                             hold one of these
 #   LARGEST                   a mapping with more bytes is a sanitizer's
@@ -16,7 +19,8 @@ use Exporter qw(import);
 
 use Katalo::Test::Process qw(slurp);
 
-our @EXPORT_OK = qw(mappings holders core_dump parts holds_part LARGEST);
+our @EXPORT_OK = qw(mappings holders core_dump allocated parts holds_part
+                    LARGEST);
 
 use constant { PART => 12, STEP => 4, BLOCK => 1 << 22, LARGEST => 1 << 34 };
 
@@ -104,6 +108,20 @@ sub core_dump {
     rename "$path.$pid", $path or die "$path.$pid: $!\n";
 
     return $path;
+}
+
+
+sub allocated {
+    my ($pid) = @_;
+    my $begun = -s "/proc/$pid/fd/2";
+
+    system("gdb -q -nx -batch -p $pid -ex 'call (void) malloc_stats()'"
+           . ' > /dev/null 2>&1 < /dev/null');
+
+    my ($bytes) = substr(slurp("/proc/$pid/fd/2"), $begun)
+                  =~ /^Total .*?^in use bytes += +(\d+)/ms;
+
+    return $bytes;
 }
 
 1;
