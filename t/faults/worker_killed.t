@@ -102,6 +102,19 @@ cmp_ok(scalar @twice, '<=', $first->{stale} + $second->{stale},
        'nothing is sent twice but by a client that saw it cut off');
 
 
+# nobody depends on a worker that hangs, to see a new key
+
+my ($stopped) = $gateway->worker_pids;
+my $rotated = qr/to "last".*?/s;
+kill 'STOP', $stopped;
+$gateway->set_key(production => new_key('last'));
+ok($gateway->wait_for_log(qr/(?:$rotated){@{[WORKERS - 1]}}/s),
+   'a new key is seen while a worker hangs');
+kill 'CONT', $stopped;
+ok($gateway->wait_for_log(qr/(?:$rotated){@{[WORKERS]}}/s),
+   'and by that one, when it goes on');
+
+
 # by chance, one may have had the zone's mutex
 ends_well($gateway, killed => \@killed, expected => qr/was locked by \d+$/);
 
