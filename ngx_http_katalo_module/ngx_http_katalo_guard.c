@@ -211,12 +211,14 @@ static uintptr_t
 ngx_http_katalo_guard_headers(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *klcf)
 {
+    uint64_t          mask;
     uintptr_t         flags;
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *header;
 
     flags = 0;
+    mask = klcf->header_mask;
 
     part = &r->headers_in.headers.part;
     header = part->elts;
@@ -233,8 +235,7 @@ ngx_http_katalo_guard_headers(ngx_http_request_t *r,
             i = 0;
         }
 
-        if (!(klcf->header_mask & ngx_http_katalo_guard_bit(header[i].hash)))
-        {
+        if (!(mask & ngx_http_katalo_guard_bit(header[i].hash))) {
             continue;
         }
 

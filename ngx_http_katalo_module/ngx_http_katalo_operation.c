@@ -231,18 +231,21 @@ ngx_http_katalo_operation_ambiguous(ngx_http_request_t *r)
 static ngx_uint_t
 ngx_http_katalo_operation_is_plain(ngx_str_t *path)
 {
-    u_char  *p, *last, plain, *table;
+    size_t   left;
+    u_char  *p, plain, *table;
 
     p = path->data;
-    last = p + path->len;
     table = ngx_http_katalo_operation_plain;
 
-    for (plain = 1; last - p >= 8; p += 8) {
+    plain = 1;
+
+    for (left = path->len; left >= 8; left -= 8) {
         plain &= table[p[0]] & table[p[1]] & table[p[2]] & table[p[3]]
                  & table[p[4]] & table[p[5]] & table[p[6]] & table[p[7]];
+        p += 8;
     }
 
-    while (p < last) {
+    while (left--) {
         plain &= table[*p++];
     }
 

@@ -22,7 +22,7 @@ use File::Temp;
 use Katalo::Bench::Gateway;
 use Katalo::Test::Process qw(wait_until slurp);
 
-our @EXPORT_OK = qw(instructions system_calls);
+our @EXPORT_OK = qw(instructions system_calls REQUESTS);
 
 # of TLS records, 256 carry from one byte of their number to the next
 use constant { WARM_UP => 100, REQUESTS => 256 };
