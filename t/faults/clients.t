@@ -48,6 +48,11 @@ my $gateway = Katalo::Test->new(
             proxy_request_buffering off;
             proxy_pass https://app.katalo.ai/;
         }
+        location /early/ {
+            client_body_timeout 60s;
+            proxy_request_buffering off;
+            proxy_pass https://app.katalo.ai/;
+        }
         location = /status { katalo_status json; }
     }
 EOC
@@ -136,7 +141,7 @@ my %fault = (
         client(post('/x') . 'b' x 500)->is_closed(5)
     }],
     'half a body, answered before, and gone' => [1, 200, sub {
-        leave_early(client(post('/unbuffered/x-size/3000000/x-early')
+        leave_early(client(post('/early/x-size/3000000/x-early')
                            . 'b' x 500))
     }],
     'a body that stops, unbuffered' => [1, 'none', sub {
