@@ -63,10 +63,21 @@ sub metric {
 }
 
 
+# What the page keeps, once it is at rest.
 sub heap {
-    $page->send('HeapProfiler.collectGarbage') for 1 .. 2;
+    my ($heap, $before) = (0);
+    my $pause = 'document.getElementById("pause").click()';
 
-    return metric('JSHeapUsedSize');
+    $page->value($pause);
+    wait_until(sub {
+        $before = $heap;
+        $page->send('HeapProfiler.collectGarbage') for 1 .. 2;
+        $heap = metric('JSHeapUsedSize');
+        return abs($heap - $before) < .005 * $heap;
+    }, 30) or die "the heap is never the same twice\n";
+    $page->value($pause);
+
+    return $heap;
 }
 
 
