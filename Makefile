@@ -54,7 +54,7 @@ BUILT   = $(abspath $(OBJS))
 
 .PHONY: all deps deps-demo deps-check install static demo run test check test-static \
 	test-asan test-matrix test-monitoring test-faults test-browser test-cost \
-	bench warnings cppcheck clang-tidy style clean help
+	bench bench-growth warnings cppcheck clang-tidy style clean help
 
 all: $(SO)
 
@@ -165,6 +165,12 @@ bench:
 	@$(MAKE) -s --no-print-directory all
 	@t/bench/table
 
+# many keys and many workers: about 6 minutes
+bench-growth:
+	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) openssl wrk
+	@$(MAKE) -s --no-print-directory all
+	@t/growth/measure
+
 # other versions of nginx, in chroots
 test-matrix:
 	@t/packages $(MATRIX_PACKAGES)
@@ -230,6 +236,7 @@ help:
 	@echo "                (SUITES=trixie chooses; root only)"
 	@echo "make test-cost  what a request costs, in bounds"
 	@echo "make bench      what a request costs, beside other ways to do it"
+	@echo "make bench-growth  what many keys and many workers cost"
 	@echo "make fuzz       inputs made up by libFuzzer, TIME=60 seconds each"
 	@echo "                (HARNESSES=key chooses)"
 	@echo "make check      style, warnings as errors, static analysis"

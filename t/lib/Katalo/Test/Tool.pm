@@ -20,6 +20,7 @@ my $tool = $ENV{TEST_NGINX_TOOL} // '';
 my %skipped = (
     asan => {
         'daemon.t' => 'memory is locked, and the tool makes mlock() do nothing',
+        'many_keys.t' => 'compares processor time, and the tool takes most',
         'memory.t' => 'looks at mappings, and the tool has terabytes of them',
         'secret_scan.t' => 'dumps memory, and the tool keeps what was freed',
     },
