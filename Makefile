@@ -23,6 +23,13 @@ STATIC_FLAGS ?= --with-debug --with-threads --with-http_ssl_module \
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all
 ASAN_OPT = -g -O1 -fno-omit-frame-pointer -DNGX_DEBUG_PALLOC=1 $(ASAN) \
 	-fsanitize-ignorelist=$(CURDIR)/t/sanitize.ignore
+VALGRIND_OPT = -g -O1 -DNGX_DEBUG_PALLOC=1
+
+# what memcheck runs, unless TESTS says otherwise: whatever allocates, or reads
+# what a client or an upstream sent, is in one of them
+VALGRIND_TESTS = $(addprefix t/,$(addsuffix .t,attach clones guard harness \
+	leaks prometheus refusal reload_memory revocation rotation status \
+	status_page tripwire usage_log))
 
 # coverage of what is fuzzed only, and not of all of nginx
 FUZZ_OPT = -fsanitize=fuzzer-no-link \
@@ -43,6 +50,7 @@ COST_PACKAGES = openssl valgrind strace
 BENCH_PACKAGES = $(COST_PACKAGES) wrk haproxy libnginx-mod-http-lua \
 	libnginx-mod-http-js
 CHECK_PACKAGES = clang libclang-rt-14-dev clang-tidy cppcheck
+VALGRIND_PACKAGES = valgrind libc6-dbg
 MATRIX_PACKAGES = debootstrap git
 
 MODULE  = ngx_http_katalo_module
@@ -53,8 +61,9 @@ HEADERS = $(addprefix $(NGINX_DEV)/src/,core event event/modules os/unix http \
 BUILT   = $(abspath $(OBJS))
 
 .PHONY: all deps deps-demo deps-check install static demo run test check test-static \
-	test-asan test-matrix test-monitoring test-faults test-browser test-cost \
-	bench bench-growth warnings cppcheck clang-tidy style clean help
+	test-asan test-valgrind test-matrix test-monitoring test-faults \
+	test-browser test-cost bench bench-growth warnings cppcheck clang-tidy \
+	style clean help
 
 all: $(SO)
 
@@ -130,6 +139,13 @@ test-asan: deps deps-check
 	@$(MAKE) -s --no-print-directory static CC=clang STATIC_OBJS=objs-asan \
 		CC_OPT="$(ASAN_OPT)" LD_OPT="$(ASAN)"
 	@t/under asan objs-asan/nginx -j$(JOBS) $(TESTS)
+
+test-valgrind: deps
+	@t/packages $(VALGRIND_PACKAGES)
+	@$(MAKE) -s --no-print-directory static STATIC_OBJS=objs-valgrind \
+		CC_OPT="$(VALGRIND_OPT)" LD_OPT=
+	@t/under valgrind objs-valgrind/nginx -j$(JOBS) \
+		$(if $(filter file,$(origin TESTS)),$(VALGRIND_TESTS),$(TESTS))
 
 # a real Prometheus, and promtool
 test-monitoring:
@@ -217,7 +233,7 @@ style:
 	@t/style
 
 clean:
-	rm -rf objs objs-gcc objs-clang objs-asan objs-fuzz objs-source $(STATIC_OBJS)
+	rm -rf objs objs-gcc objs-clang objs-asan objs-valgrind objs-fuzz objs-source $(STATIC_OBJS)
 	find t -name __pycache__ -prune -exec rm -rf {} +
 
 help:
@@ -229,6 +245,7 @@ help:
 	@echo "                (TESTS=t/harness.t chooses, JOBS=1 one at a time)"
 	@echo "make test-static  the same with a whole nginx, of Debian's source"
 	@echo "make test-asan  and with sanitizers"
+	@echo "make test-valgrind  some of them, and memcheck runs nginx"
 	@echo "make test-monitoring  the metrics, rules and dashboard, with Prometheus"
 	@echo "make test-faults  killed workers, reloads and the like, under load"
 	@echo "make test-browser  the wall and the status page, with Chromium"

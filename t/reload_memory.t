@@ -101,8 +101,8 @@ sub has {
 
     return { files => scalar @files, locked => $status{VmLck},
              resident => $status{VmRSS}, slots => $slots,
-             mappings => scalar(mappings($pid)),
-             allocated => $under_tool ? undef : allocated($pid) };
+             $under_tool ? () : (mappings => scalar(mappings($pid)),
+                                 allocated => allocated($pid)) };
 }
 
 

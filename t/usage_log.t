@@ -15,6 +15,9 @@ use Katalo::Test::Port qw(free_port);
 use Katalo::Test::UsageLog qw(usage_lines wait_for_lines deltas adds_up);
 use Katalo::Upstream;
 
+# seconds in which a few requests are made, and answered
+use constant INTERVAL => 2 * Katalo::Test::Tool::slowness();
+
 my $key = new_key('first');
 my $up = Katalo::Upstream->new;
 
@@ -22,7 +25,7 @@ sub http {
     my ($operation) = @_;
 
     return <<"EOC";
-    katalo_usage_log %PREFIX%/logs/usage.log interval=2s;
+    katalo_usage_log %PREFIX%/logs/usage.log interval=${\ INTERVAL}s;
     katalo_key production file:%KEY:production% check=100ms;
     katalo_key empty file:%KEY:empty%;
     $operation
@@ -84,7 +87,7 @@ is(join(' ', sort keys %$line), 'delta interval key key_id time total',
 like($line->{time}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, 'a time in UTC');
 is($line->{key}, 'production', 'the name of the key');
 is($line->{key_id}, 'first', 'its id');
-is($line->{interval}, 2, 'the interval');
+is($line->{interval}, INTERVAL, 'the interval');
 is_deeply($line->{delta}{requests}, { total => 1, usage => 1 },
           'requests, without counts of zero');
 is_deeply($line->{delta}{responses}, { 200 => 1 }, 'responses');

@@ -119,7 +119,7 @@ use Katalo::Test::Certificates qw(certificate certificate_key);
 use Katalo::Test::Client;
 use Katalo::Test::Curl qw(curl curl_has);
 use Katalo::Test::Nginx qw(has_feature nginx_version nginx_at_least);
-use Katalo::Test::Process qw(wait_until children title slurp);
+use Katalo::Test::Process qw(wait_until children serves title slurp);
 use Katalo::Test::Secrets qw(new_key new_secret redact is_redacted
                              like_redacted lacks_secrets);
 
@@ -167,7 +167,8 @@ sub master_pid { return $_[0]{process}->pid }
 sub worker_pids {
     my ($self) = @_;
 
-    return grep { title($_) eq 'nginx: worker process' }
+    return grep { Katalo::Test::Tool::shows_titles()
+                  ? title($_) eq 'nginx: worker process' : serves($_) }
                 children($self->master_pid);
 }
 

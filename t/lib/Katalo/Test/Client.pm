@@ -16,9 +16,11 @@ use Time::HiRes qw(time);
 
 use Katalo::Test::Certificates qw(certificate);
 use Katalo::Test::Response;
+use Katalo::Test::Tool;
 
 
-# port, tls (0), name (localhost: SNI and certificate), timeout (10 seconds)
+# port, tls (0), name (localhost: SNI and certificate), timeout (10 seconds,
+# and more under a tool)
 sub new {
     my ($class, %option) = @_;
     my $name = $option{name} // 'localhost';
@@ -37,7 +39,8 @@ sub new {
     die "connecting to port $option{port}: $error\n" if !$socket;
 
     return bless { socket => $socket, buffer => '',
-                   timeout => $option{timeout} // 10 }, $class;
+                   timeout => $option{timeout}
+                               // 10 * Katalo::Test::Tool::slowness() }, $class;
 }
 
 

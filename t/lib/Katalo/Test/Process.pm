@@ -12,7 +12,7 @@ use Time::HiRes qw(sleep time);
 
 use Katalo::Test::Tool;
 
-our @EXPORT_OK = qw(wait_until children title slurp);
+our @EXPORT_OK = qw(wait_until children serves title slurp);
 
 my $owner = $$;
 my %running;
@@ -157,6 +157,19 @@ sub title {
     $title =~ s/\s+$//;
 
     return $title;
+}
+
+
+# Does it have both an event loop and a listening socket?  A worker makes the
+# one when it is initialized, and closes the other when it begins to leave.
+sub serves {
+    my ($pid) = @_;
+    my %has = map { (readlink $_ // '') => 1 } glob "/proc/$pid/fd/*";
+
+    return $has{'anon_inode:[eventpoll]'}
+           && grep { $has{"socket:[$_]"} }
+                   slurp("/proc/$pid/net/tcp")
+                   =~ /^ *\d+: \S+ \S+ 0A (?:\S+ +){5}(\d+)/mg;
 }
 
 

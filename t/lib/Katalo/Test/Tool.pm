@@ -4,6 +4,7 @@ package Katalo::Test::Tool;
 #
 #   static    nothing, but nginx is one program with the module in it
 #   asan      the same, with AddressSanitizer and UndefinedBehaviorSanitizer
+#   valgrind  the same, and memcheck runs it
 #
 # A report of any process fails the test, whatever its assertions say.  The
 # tests that cannot run are named here, and nowhere else.
@@ -11,7 +12,8 @@ package Katalo::Test::Tool;
 use strict;
 use warnings;
 
-use File::Basename qw(basename);
+use Cwd qw(abs_path);
+use File::Basename qw(basename dirname);
 use File::Temp;
 use Test::More ();
 
@@ -24,11 +26,25 @@ my %skipped = (
         'memory.t' => 'looks at mappings, and the tool has terabytes of them',
         'secret_scan.t' => 'dumps memory, and the tool keeps what was freed',
     },
+    valgrind => {
+        'key_sources.t' => 'counts copies of a key, and the tool has its own',
+        'daemon.t' => 'looks at mappings, and the tool has its own',
+        'memory.t' => 'looks at mappings, and the tool has its own',
+        'secret_scan.t' => 'dumps memory, and the tool keeps what was freed',
+    },
 );
 
 # how much longer than nginx by itself everything may take
-my %slowness = (asan => 4);
+my %slowness = (asan => 4, valgrind => 4);
 
+my %wrapper = (asan => \&_asan, valgrind => \&_valgrind);
+my %finds = (asan => qr/\S/,
+             # between head and summary, which a killed process has not
+             valgrind => qr/^==\d+==\ Parent\ PID:\ \d+\n(?:==\d+==\ *\n)*+
+                            (?!==\d+==\ *HEAP\ SUMMARY|\z)
+                            | ERROR\ SUMMARY:\ [1-9]/mx);
+
+my $here = abs_path(dirname(__FILE__) . '/../../..');
 my $directory;
 
 if (my $reason = $skipped{$tool}{ basename($0) }) {
@@ -46,21 +62,38 @@ sub keeps_environment { return $tool eq 'asan' }
 sub slowness { return $slowness{$tool} // 1 }
 
 
+# Does /proc have the title that a process gives itself?
+sub shows_titles { return $tool ne 'valgrind' }
+
+
 # The command, as it is to be run.
 sub wrap {
     my (@command) = @_;
 
-    return @command if $tool ne 'asan';
+    return @command if !reporting();
 
     $directory //= _directory();
 
+    return ($wrapper{$tool}->(), @command);
+}
+
+
+sub _asan {
     my $options = join ':', "log_path=$directory/report",
                             qw(detect_leaks=0 detect_stack_use_after_return=1
                                strict_string_checks=1 print_stacktrace=1
                                allow_addr2line=1 handle_abort=1);
 
     return ('/usr/bin/env', "ASAN_OPTIONS=$options",
-            "UBSAN_OPTIONS=$options", @command);
+            "UBSAN_OPTIONS=$options");
+}
+
+
+sub _valgrind {
+    return ('/usr/bin/valgrind', "--log-file=$directory/report.%p",
+            "--suppressions=$here/valgrind.supp", '--leak-check=full',
+            '--show-leak-kinds=definite', '--errors-for-leak-kinds=definite',
+            '--num-callers=20', '--vgdb=no', '--trace-children=yes');
 }
 
 
@@ -85,7 +118,7 @@ sub reports {
         open my $file, '<', $path or next;
         my $text = do { local $/; <$file> } // '';
 
-        next if $text !~ /\S/;
+        next if $text !~ $finds{$tool};
 
         Test::More::diag("$tool reports:\n"
                          . Katalo::Test::Secrets::redact($text));
