@@ -283,12 +283,6 @@ extern ngx_module_t  ngx_http_katalo_filter_module;
 char *ngx_http_katalo_conf_error(ngx_conf_t *cf, ngx_str_t *file,
     ngx_uint_t line, const char *fmt, ...);
 
-/*
- * Arguments are shown in messages, so none of them may be a key: logs an
- * error and returns 1 where one is.
- */
-ngx_uint_t ngx_http_katalo_conf_literal_key(ngx_conf_t *cf);
-
 /* letters, digits and the extra characters only, and not empty? */
 ngx_uint_t ngx_http_katalo_conf_word(ngx_str_t *value, const char *extra);
 
@@ -296,6 +290,12 @@ extern ngx_command_t  ngx_http_katalo_commands[];
 
 
 /* ngx_http_katalo_conf_key.c */
+
+/*
+ * Arguments are shown in messages, so none of them may be a key: logs an
+ * error and returns 1 where one is.
+ */
+ngx_uint_t ngx_http_katalo_conf_literal_key(ngx_conf_t *cf);
 
 char *ngx_http_katalo_conf_key(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

@@ -403,35 +403,6 @@ ngx_http_katalo_conf_args(ngx_conf_t *cf)
 
 
 ngx_uint_t
-ngx_http_katalo_conf_literal_key(ngx_conf_t *cf)
-{
-    u_char      *p;
-    ngx_str_t   *value;
-    ngx_uint_t   i;
-
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        p = (u_char *) ngx_strstr(value[i].data, NGX_HTTP_KATALO_TOKEN);
-
-        /* a file may be called so */
-
-        if (p && (p == value[i].data || p[-1] != '/')) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "a key is written in the \"%V\" directive, "
-                               "keep it out of the configuration: put it into "
-                               "a file and use \"katalo_key NAME file:PATH\"",
-                               &value[0]);
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-ngx_uint_t
 ngx_http_katalo_conf_word(ngx_str_t *value, const char *extra)
 {
     u_char      c;

@@ -33,6 +33,9 @@ my %literal = (
     'in place of a source' =>
         { key => 'katalo_key production %LITERAL%; #!' },
     'as a file' => { key => 'katalo_key production file:%LITERAL%; #!' },
+    'after a file of that name' =>
+        { key => 'katalo_key production file:/kat_live_x/%LITERAL%-%LITERAL%;'
+                 . ' #!' },
     'in env:' => { key => 'katalo_key production env:%LITERAL%; #!' },
     'in credential:' =>
         { key => 'katalo_key production credential:%LITERAL%; #!' },
