@@ -6,7 +6,6 @@ OBJS      ?= objs
 CC        ?= cc
 JOBS      ?= $(shell nproc)
 TESTS     ?= t/*.t
-FAULTS    ?= t/faults/*.t
 
 CC_OPT ?= -g -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
 LD_OPT ?= -Wl,-z,relro -Wl,-z,now -fPIC
@@ -23,10 +22,13 @@ STATIC_FLAGS ?= --with-debug --with-threads --with-http_ssl_module \
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all
 ASAN_OPT = -g -O1 -fno-omit-frame-pointer -DNGX_DEBUG_PALLOC=1 $(ASAN) \
 	-fsanitize-ignorelist=$(CURDIR)/t/sanitize.ignore
+# the tests of a target, unless TESTS says otherwise
+chosen = $(if $(filter file,$(origin TESTS)),$(1),$(TESTS))
+
 VALGRIND_OPT = -g -O1 -DNGX_DEBUG_PALLOC=1
 
-# what memcheck runs, unless TESTS says otherwise: whatever allocates, or reads
-# what a client or an upstream sent, is in one of them
+# what memcheck runs: whatever allocates, or reads what a client or an upstream
+# sent, is in one of them
 VALGRIND_TESTS = $(addprefix t/,$(addsuffix .t,attach clones guard harness \
 	leaks prometheus refusal reload_memory revocation rotation status \
 	status_page tripwire usage_log))
@@ -62,8 +64,8 @@ BUILT   = $(abspath $(OBJS))
 
 .PHONY: all deps deps-demo deps-check install static demo run test check test-static \
 	test-asan test-valgrind test-matrix test-monitoring test-faults \
-	test-browser test-cost bench bench-growth warnings cppcheck clang-tidy \
-	style clean help
+	test-browser test-cost bench bench-growth fuzz warnings cppcheck \
+	clang-tidy style clean help
 
 all: $(SO)
 
@@ -145,7 +147,7 @@ test-valgrind: deps
 	@$(MAKE) -s --no-print-directory static STATIC_OBJS=objs-valgrind \
 		CC_OPT="$(VALGRIND_OPT)" LD_OPT=
 	@t/under valgrind objs-valgrind/nginx -j$(JOBS) \
-		$(if $(filter file,$(origin TESTS)),$(VALGRIND_TESTS),$(TESTS))
+		$(call chosen,$(VALGRIND_TESTS))
 
 # a real Prometheus, and promtool
 test-monitoring:
@@ -153,27 +155,27 @@ test-monitoring:
 		$(MONITORING_PACKAGES)
 	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
 		@$(MAKE) -s --no-print-directory all)
-	@prove -j$(JOBS) t/monitoring < /dev/null
+	@prove -j$(JOBS) $(call chosen,t/monitoring) < /dev/null
 
 # faults under load, with exact counts; these tests take a minute or less each
 test-faults: deps
 	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
 		@$(MAKE) -s --no-print-directory all)
-	@prove -j$(JOBS) $(FAULTS) < /dev/null
+	@prove -j$(JOBS) $(call chosen,t/faults) < /dev/null
 
 # a real Chromium
 test-browser:
 	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) $(BROWSER_PACKAGES)
 	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
 		@$(MAKE) -s --no-print-directory all)
-	@prove t/browser < /dev/null
+	@prove $(call chosen,t/browser) < /dev/null
 
 # what a request costs, in bounds
 test-cost:
 	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) $(COST_PACKAGES)
 	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
 		@$(MAKE) -s --no-print-directory all)
-	@prove t/bench < /dev/null
+	@prove $(call chosen,t/bench) < /dev/null
 
 # and beside other ways to do the same
 bench:
@@ -193,7 +195,6 @@ test-matrix:
 	@t/matrix $(SUITES)
 
 # TIME seconds for each harness, after its corpus
-.PHONY: fuzz
 fuzz: deps-check
 	@$(MAKE) -s --no-print-directory static CC=clang STATIC_OBJS=objs-fuzz \
 		CC_OPT="$(ASAN_OPT) $(FUZZ_OPT)" LD_OPT="$(ASAN)"
