@@ -183,7 +183,7 @@ bench:
 	@$(MAKE) -s --no-print-directory all
 	@t/bench/table
 
-# many keys and many workers: about 6 minutes
+# many keys and many workers: about 3 minutes
 bench-growth:
 	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) openssl wrk
 	@$(MAKE) -s --no-print-directory all
