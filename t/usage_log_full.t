@@ -102,7 +102,7 @@ $sent++;
 
 for my $n (1 .. 8) {
     $gateway->set_key(production => new_key("id$n"));
-    $gateway->wait_for_log(qr/to "id$n"/);
+    $gateway->wait_for_log(qr/to "id$n".*to "id$n"/s) or die "no rotation\n";
     get(1);
 }
 
