@@ -9,8 +9,7 @@
  * what it knows already: whoever comes first in an interval makes the system
  * call, and none depends on another one that may be gone.  A key is installed,
  * or dropped, only when its file has come to rest, so that one written in
- * place is not taken half-written.  What the master read may have been
- * replaced when it starts a worker, so that looks, and waits, before it serves.
+ * place is not taken half-written.
  */
 
 
@@ -18,215 +17,22 @@
 
 
 /*
- * Milliseconds: for a file that took the place of another, or was emptied; for
- * one that is written over in place; and for one that goes on changing.
+ * Milliseconds: for a file that took the place of another, or was emptied; and
+ * for one that is written over in place.
  */
 #define NGX_HTTP_KATALO_ROTATION_REST      100
 #define NGX_HTTP_KATALO_ROTATION_IN_PLACE  1000
-#define NGX_HTTP_KATALO_ROTATION_LIMIT     1500
 
-/*
- * Files that are looked at together; milliseconds of work before other events,
- * and between one worker and the next.
- */
-#define NGX_HTTP_KATALO_ROTATION_GROUP     128
+/* milliseconds of work before other events; files between looks at the clock */
 #define NGX_HTTP_KATALO_ROTATION_WORK      2
-#define NGX_HTTP_KATALO_ROTATION_APART     10
+#define NGX_HTTP_KATALO_ROTATION_SOME      8
 
 
-static ngx_http_katalo_schedule_t *ngx_http_katalo_rotation_schedule(
-    ngx_cycle_t *cycle);
-static ngx_int_t ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
-    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_key_t *key,
-    ngx_msec_t *wait, ngx_msec_t *rest);
-static ngx_msec_t ngx_http_katalo_rotation_phase(ngx_cycle_t *cycle,
-    ngx_http_katalo_main_conf_t *kmcf, ngx_uint_t i);
-static void ngx_http_katalo_rotation_readable(
-    ngx_http_katalo_rotation_t *rotation);
-static void ngx_http_katalo_rotation_later(
-    ngx_http_katalo_rotation_t *rotation, ngx_msec_t rest);
-static void ngx_http_katalo_rotation_handler(ngx_event_t *ev);
 static ngx_uint_t ngx_http_katalo_rotation_seen(
-    ngx_http_katalo_rotation_t *rotation);
-static ngx_msec_t ngx_http_katalo_rotation_look(
     ngx_http_katalo_rotation_t *rotation);
 static ngx_msec_t ngx_http_katalo_rotation_rest(
     ngx_http_katalo_rotation_t *rotation, ngx_file_info_t *fi,
     ngx_http_katalo_file_id_t *id);
-
-
-ngx_int_t
-ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
-    ngx_http_katalo_main_conf_t *kmcf)
-{
-    ngx_msec_t                   wait, rest;
-    ngx_uint_t                   i;
-    ngx_http_katalo_key_t      **key;
-    ngx_http_katalo_schedule_t  *schedule;
-
-    schedule = ngx_http_katalo_rotation_schedule(cycle);
-    if (schedule == NULL) {
-        return NGX_ERROR;
-    }
-
-    /* for all files together */
-
-    wait = NGX_HTTP_KATALO_ROTATION_LIMIT;
-
-    key = kmcf->keys.elts;
-
-    for (i = 0; i < kmcf->keys.nelts; i++) {
-
-        if (key[i]->check == 0) {
-            continue;
-        }
-
-        if (ngx_http_katalo_rotation_start(cycle, kmcf, key[i], &wait, &rest)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        key[i]->rotation->schedule = schedule;
-        key[i]->rotation->phase = ngx_http_katalo_rotation_phase(cycle, kmcf,
-                                                                 i);
-
-        ngx_http_katalo_rotation_later(key[i]->rotation, rest);
-    }
-
-    if (schedule->rotations.root != &schedule->sentinel) {
-        ngx_add_timer(&schedule->event, 0);
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_http_katalo_schedule_t *
-ngx_http_katalo_rotation_schedule(ngx_cycle_t *cycle)
-{
-    ngx_http_katalo_schedule_t  *schedule;
-
-    schedule = ngx_pcalloc(cycle->pool, sizeof(ngx_http_katalo_schedule_t));
-    if (schedule == NULL) {
-        return NULL;
-    }
-
-    ngx_rbtree_init(&schedule->rotations, &schedule->sentinel,
-                    ngx_rbtree_insert_timer_value);
-
-    schedule->event.handler = ngx_http_katalo_rotation_handler;
-    schedule->event.data = schedule;
-    schedule->event.log = cycle->log;
-    schedule->event.cancelable = 1;
-
-    return schedule;
-}
-
-
-static ngx_int_t
-ngx_http_katalo_rotation_start(ngx_cycle_t *cycle,
-    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_key_t *key,
-    ngx_msec_t *wait, ngx_msec_t *rest)
-{
-    ngx_http_katalo_rotation_t  *rotation;
-
-    rotation = ngx_pcalloc(cycle->pool, sizeof(ngx_http_katalo_rotation_t));
-    if (rotation == NULL) {
-        return NGX_ERROR;
-    }
-
-    rotation->key = key;
-    rotation->vault = kmcf->vault;
-    rotation->known = key->file_id;
-
-    rotation->log = cycle->log;
-
-    key->rotation = rotation;
-
-    ngx_http_katalo_rotation_readable(rotation);
-
-    *rest = ngx_http_katalo_rotation_look(rotation);
-
-    while (*rest && *wait) {
-        *wait -= ngx_min(*wait, *rest);
-
-        ngx_msleep(*rest);
-        ngx_time_update();
-
-        *rest = ngx_http_katalo_rotation_look(rotation);
-    }
-
-    /* a key that was replaced or revoked since does not come back */
-
-    if (rotation->failed
-        && ngx_http_katalo_key_usable(key)
-        && !ngx_http_katalo_usage_current(key))
-    {
-        ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
-                      "katalo: key \"%V\" id \"%V\" is not used, it was "
-                      "replaced or revoked since nginx read \"%V\"",
-                      &key->name, &key->id, &key->path);
-
-        ngx_http_katalo_key_revoke(key);
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * The files are not all looked at at once, and a worker looks a little later
- * than the one before, whose look it can then rely on.
- */
-
-static ngx_msec_t
-ngx_http_katalo_rotation_phase(ngx_cycle_t *cycle,
-    ngx_http_katalo_main_conf_t *kmcf, ngx_uint_t i)
-{
-    ngx_msec_t               check, apart;
-    ngx_core_conf_t         *ccf;
-    ngx_http_katalo_key_t  **key;
-
-    key = kmcf->keys.elts;
-    check = key[i]->check;
-
-    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
-
-    apart = ngx_min(NGX_HTTP_KATALO_ROTATION_APART,
-                    check / 4 / ngx_max(ccf->worker_processes, 1));
-
-    i -= i % NGX_HTTP_KATALO_ROTATION_GROUP;
-
-    return ((uint64_t) check * i / kmcf->keys.nelts + apart * ngx_worker)
-           % check;
-}
-
-
-static void
-ngx_http_katalo_rotation_readable(ngx_http_katalo_rotation_t *rotation)
-{
-    ngx_file_info_t         fi;
-    ngx_http_katalo_key_t  *key;
-
-    key = rotation->key;
-
-    if (access((char *) key->path.data, R_OK) == 0 || ngx_errno != NGX_EACCES) {
-        return;
-    }
-
-    rotation->unreadable = 1;
-
-    /* a directory that may not be searched hides its changes, too */
-
-    if (ngx_file_info(key->path.data, &fi) == NGX_FILE_ERROR) {
-        rotation->known_err = ngx_errno;
-    }
-
-    ngx_log_error(NGX_LOG_NOTICE, rotation->log, NGX_EACCES,
-                  "katalo: key \"%V\" is rotated on reload only: this "
-                  "process may not read \"%V\"", &key->name, &key->path);
-}
 
 
 void
@@ -239,46 +45,51 @@ ngx_http_katalo_rotation_check(ngx_http_katalo_key_t *key)
     if (rotation) {
         rotation->asked = 1;
 
-        ngx_rbtree_delete(&rotation->schedule->rotations, &rotation->node);
+        ngx_http_katalo_rotation_later(&rotation->look, 0);
 
-        rotation->node.key = ngx_current_msec;
-
-        ngx_rbtree_insert(&rotation->schedule->rotations, &rotation->node);
-
-        ngx_post_event(&rotation->schedule->event, &ngx_posted_events);
+        ngx_post_event(&rotation->look.schedule->event, &ngx_posted_events);
     }
 }
 
 
 /*
- * After "rest" milliseconds, or in its phase of the next interval.  That
- * depends on the clock only: what was once looked at late does not stay so,
- * and the groups keep apart.
+ * In its phase of the next interval.  That depends on the clock only: what was
+ * once looked at late does not stay so, and the groups keep apart.
  */
 
-static void
-ngx_http_katalo_rotation_later(ngx_http_katalo_rotation_t *rotation,
-    ngx_msec_t rest)
+void
+ngx_http_katalo_rotation_next(ngx_http_katalo_look_t *look)
 {
     ngx_msec_t  check;
 
-    if (rest == 0) {
-        check = rotation->key->check;
-        rest = check - (ngx_current_msec + check - rotation->phase) % check;
-    }
+    check = look->check;
 
-    rotation->node.key = ngx_current_msec + rest;
-
-    ngx_rbtree_insert(&rotation->schedule->rotations, &rotation->node);
+    ngx_http_katalo_rotation_later(look,
+        check - (ngx_current_msec + check - look->phase) % check);
 }
 
 
-static void
+void
+ngx_http_katalo_rotation_later(ngx_http_katalo_look_t *look, ngx_msec_t wait)
+{
+    if (look->scheduled) {
+        ngx_rbtree_delete(&look->schedule->looks, &look->node);
+    }
+
+    look->scheduled = 1;
+    look->node.key = ngx_current_msec + wait;
+
+    ngx_rbtree_insert(&look->schedule->looks, &look->node);
+}
+
+
+void
 ngx_http_katalo_rotation_handler(ngx_event_t *ev)
 {
     ngx_msec_t                   rest, started;
     ngx_msec_int_t               left;
     ngx_rbtree_node_t           *node;
+    ngx_http_katalo_look_t      *look;
     ngx_http_katalo_schedule_t  *schedule;
     ngx_http_katalo_rotation_t  *rotation;
 
@@ -287,7 +98,7 @@ ngx_http_katalo_rotation_handler(ngx_event_t *ev)
     started = ngx_current_msec;
 
     for ( ;; ) {
-        node = ngx_rbtree_min(schedule->rotations.root, &schedule->sentinel);
+        node = ngx_rbtree_min(schedule->looks.root, &schedule->sentinel);
         left = (ngx_msec_int_t) (node->key - ngx_current_msec);
 
         if (left > 0) {
@@ -299,18 +110,33 @@ ngx_http_katalo_rotation_handler(ngx_event_t *ev)
             break;
         }
 
-        rotation = ngx_rbtree_data(node, ngx_http_katalo_rotation_t, node);
+        look = ngx_rbtree_data(node, ngx_http_katalo_look_t, node);
 
-        ngx_rbtree_delete(&schedule->rotations, node);
+        rotation = &look->rotations[look->next];
+
+        if (++look->next == look->n) {
+            look->next = 0;
+            look->scheduled = 0;
+
+            ngx_rbtree_delete(&schedule->looks, node);
+
+            if (look->check) {
+                ngx_http_katalo_rotation_next(look);
+            }
+        }
 
         rest = ngx_http_katalo_rotation_seen(rotation)
                ? 0 : ngx_http_katalo_rotation_look(rotation);
 
         ngx_http_katalo_usage_retry(rotation->key);
 
-        ngx_time_update();
+        if (look->next % NGX_HTTP_KATALO_ROTATION_SOME == 0) {
+            ngx_time_update();
+        }
 
-        ngx_http_katalo_rotation_later(rotation, rest);
+        if (rest) {
+            ngx_http_katalo_rotation_later(&rotation->look, rest);
+        }
     }
 
     /* a timer that is set would not be moved by less than 300 ms */
@@ -341,7 +167,7 @@ ngx_http_katalo_rotation_seen(ngx_http_katalo_rotation_t *rotation)
 
 /* returns when to look again, if the file is not at rest */
 
-static ngx_msec_t
+ngx_msec_t
 ngx_http_katalo_rotation_look(ngx_http_katalo_rotation_t *rotation)
 {
     ngx_msec_t                  rest;
