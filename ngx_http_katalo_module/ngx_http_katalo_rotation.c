@@ -23,7 +23,7 @@
 #define NGX_HTTP_KATALO_ROTATION_REST      100
 #define NGX_HTTP_KATALO_ROTATION_IN_PLACE  1000
 
-/* milliseconds of work before other events; files between looks at the clock */
+/* milliseconds of work before other events; files until the clock is read */
 #define NGX_HTTP_KATALO_ROTATION_WORK      2
 #define NGX_HTTP_KATALO_ROTATION_SOME      8
 
@@ -204,6 +204,8 @@ ngx_http_katalo_rotation_look(ngx_http_katalo_rotation_t *rotation)
     rotation->known_err = 0;
 
     ngx_http_katalo_rotation_install(rotation);
+
+    ngx_time_update();
 
     return 0;
 }
