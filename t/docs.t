@@ -57,11 +57,12 @@ sub slurp {
 # What stands for the reader's own files, names and ports.
 sub localize {
     my ($text) = @_;
-    my $port = 0;
+    my %port;
 
     $text =~ s/^load_module .*;$//mg;
     $text =~ s{file:/\S*/([\w.-]+)}{file:%KEY:$1%}g;
-    $text =~ s/(?<=listen  )[\d.:]+/'127.0.0.1:%PORT' . ++$port . '%'/ge;
+    $text =~ s{(listen +)([\d.:]+)}
+              {$port{$2} //= 1 + keys %port; "${1}127.0.0.1:%PORT$port{$2}%"}ge;
     $text =~ s/(?<=server     )app\.katalo\.ai:443/127.0.0.1:443/;
     $text =~ s{(?<=access_log  )/var/log/nginx}{%PREFIX%/logs};
     $gateway->set_key($_, $key)
