@@ -6,6 +6,7 @@ OBJS      ?= objs
 CC        ?= cc
 JOBS      ?= $(shell nproc)
 TESTS     ?= t/*.t
+FAULTS     = t/faults/*.t
 
 CC_OPT ?= -g -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
 LD_OPT ?= -Wl,-z,relro -Wl,-z,now -fPIC
@@ -140,7 +141,7 @@ test-static: deps
 test-asan: deps deps-check
 	@$(MAKE) -s --no-print-directory static CC=clang STATIC_OBJS=objs-asan \
 		CC_OPT="$(ASAN_OPT)" LD_OPT="$(ASAN)"
-	@t/under asan objs-asan/nginx -j$(JOBS) $(TESTS)
+	@t/under asan objs-asan/nginx -j$(JOBS) $(call chosen,$(TESTS) $(FAULTS))
 
 test-valgrind: deps
 	@t/packages $(VALGRIND_PACKAGES)
@@ -161,7 +162,7 @@ test-monitoring:
 test-faults: deps
 	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
 		@$(MAKE) -s --no-print-directory all)
-	@prove -j$(JOBS) $(call chosen,t/faults) < /dev/null
+	@prove -j$(JOBS) $(call chosen,$(FAULTS)) < /dev/null
 
 # a real Chromium
 test-browser:
@@ -192,7 +193,7 @@ bench-growth:
 # other versions of nginx, in chroots
 test-matrix:
 	@t/packages $(MATRIX_PACKAGES)
-	@t/matrix $(SUITES)
+	@TESTS="$(call chosen,$(TESTS) $(FAULTS))" t/matrix $(SUITES)
 
 # TIME seconds for each harness, after its corpus
 fuzz: deps-check

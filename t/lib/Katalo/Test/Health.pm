@@ -19,6 +19,7 @@ use Test::More;
 
 use Katalo::Test qw(wait_until redact);
 use Katalo::Test::Process qw(slurp);
+use Katalo::Test::Tool;
 
 our @EXPORT_OK = qw(settles memory keeps_memory ends_well);
 
@@ -61,8 +62,15 @@ sub keeps_memory {
 
     note("$title: $before KB before, $now KB after");
 
-    return cmp_ok($now, '<=', $before + SLACK,
-                  "$title: no worker takes more memory");
+    SKIP: {
+        skip 'the tool keeps what was freed', 1
+            if Katalo::Test::Tool::reporting();
+
+        cmp_ok($now, '<=', $before + SLACK,
+               "$title: no worker takes more memory");
+    }
+
+    return;
 }
 
 
