@@ -57,13 +57,11 @@ sub slurp {
 # What stands for the reader's own files, names and ports.
 sub localize {
     my ($text) = @_;
-    my %port;
 
     $text =~ s/^load_module .*;$//mg;
     $text =~ s{file:/\S*/([\w.-]+)}{file:%KEY:$1%}g;
-    $text =~ s{(listen +)([\d.:]+)}
-              {$port{$2} //= 1 + keys %port; "${1}127.0.0.1:%PORT$port{$2}%"}ge;
-    $text =~ s/(?<=server     )app\.katalo\.ai:443/127.0.0.1:443/;
+    $text =~ s/(?<=listen )( +)[\d.]+:(\d+)/${1}127.0.0.1:%PORT$2%/g;
+    $text =~ s/(?<=server     )app\.katalo\.ai:443/127.0.0.1:%UPSTREAM_PORT%/;
     $text =~ s{(?<=access_log  )/var/log/nginx}{%PREFIX%/logs};
     $gateway->set_key($_, $key)
         for $text =~ /%KEY:([\w.-]+)%/g, $text =~ /credential:(\w+)/g;
@@ -88,7 +86,8 @@ sub complete {
                     . "katalo_bearer production; $proxy\n$text } }")
         if $level eq 'location';
 
-    $text =~ s/^http \{$/http {\n%TEMP_PATHS%/m;
+    $text =~ s/^http \{$/http {\n%TEMP_PATHS%
+                          proxy_ssl_trusted_certificate %CA%;/m;
 
     return (conf => "%LOAD_MODULE%\n%MAIN%\n$text");
 }
@@ -172,5 +171,35 @@ for my $line ($monitoring =~ /^((?:# HELP )?katalo_\w+[ {].*)$/mg) {
 
     ok(index($metrics, $sample) >= 0, "in the sample: $sample");
 }
+
+$gateway->quit;
+
+
+# the gateway of README.md
+
+my ($example) = slurp('README.md') =~ /^```nginx\n(.*?)^```$/ms;
+
+$gateway->configure(complete('', localize($example)));
+$gateway->set_key(katalo_api_key => $key);
+$gateway->start;
+
+sub answer {
+    my ($host, $path) = @_;
+
+    return $gateway->connection(port => $gateway->port(8080))
+                   ->request('GET', $path, headers => ["Host: $host:8080"])
+                   ->status;
+}
+
+$up->clear;
+
+is(answer($_, '/katalo/usage/summary'), 200, "README.md: a client of $_")
+    for qw(127.0.0.1 localhost);
+is(answer('127.0.0.1', '/katalo_status'), 200, 'and the status');
+is(scalar $up->received, 2, 'the upstream accepts the key');
+
+is(answer('rebound.example', $_), 0, "no other host name has $_")
+    for '/katalo/usage/summary', '/katalo_status';
+is(scalar $up->received, 2, 'nor sends anything');
 
 done_testing();
