@@ -7,6 +7,8 @@ CC        ?= cc
 JOBS      ?= $(shell nproc)
 TESTS     ?= t/*.t
 FAULTS     = t/faults/*.t
+# the tests of a target, unless TESTS says otherwise
+chosen     = $(if $(filter file,$(origin TESTS)),$(1),$(TESTS))
 
 CC_OPT ?= -g -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
 LD_OPT ?= -Wl,-z,relro -Wl,-z,now -fPIC
@@ -23,8 +25,6 @@ STATIC_FLAGS ?= --with-debug --with-threads --with-http_ssl_module \
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all
 ASAN_OPT = -g -O1 -fno-omit-frame-pointer -DNGX_DEBUG_PALLOC=1 $(ASAN) \
 	-fsanitize-ignorelist=$(CURDIR)/t/sanitize.ignore
-# the tests of a target, unless TESTS says otherwise
-chosen = $(if $(filter file,$(origin TESTS)),$(1),$(TESTS))
 
 VALGRIND_OPT = -g -O1 -DNGX_DEBUG_PALLOC=1
 
