@@ -52,6 +52,7 @@ sub growth_http {
     $lines
     access_log off;
     upstream app.katalo.ai { server 127.0.0.1:%TLS_PORT%; keepalive 8; }
+    upstream unverified { server 127.0.0.1:%TLS_PORT%; keepalive 8; }
     proxy_ssl_trusted_certificate %CA%;
     proxy_set_header Connection "";
     proxy_http_version 1.1;
@@ -69,7 +70,7 @@ sub growth_http {
             katalo_bearer \$arg_key;
             proxy_pass https://app.katalo.ai/api/v1/;
         }
-        location /plain/ { proxy_pass https://app.katalo.ai/api/v1/; }
+        location /plain/ { proxy_pass https://unverified/api/v1/; }
         location = /status { katalo_status; }
         location = /other { return 204; }
     }
