@@ -13,7 +13,7 @@ chosen     = $(if $(filter file,$(origin TESTS)),$(1),$(TESTS))
 CC_OPT ?= -g -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIC
 LD_OPT ?= -Wl,-z,relro -Wl,-z,now -fPIC
 
-# a whole nginx: of the distribution's source, unless another is named
+# a whole nginx, of the distribution's source by default
 NGINX_SRC    ?= objs-source/nginx
 STATIC_OBJS  ?= objs-static
 STATIC_FLAGS ?= --with-debug --with-threads --with-http_ssl_module \
@@ -21,209 +21,249 @@ STATIC_FLAGS ?= --with-debug --with-threads --with-http_ssl_module \
 	--with-http_realip_module --with-http_slice_module \
 	--with-http_stub_status_module --with-http_sub_module
 
-# every allocation from a pool is one of its own: an overflow is noticed
+# each allocation from a pool is one of its own, so that overflows are found
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all
 ASAN_OPT = -g -O1 -fno-omit-frame-pointer -DNGX_DEBUG_PALLOC=1 $(ASAN) \
 	-fsanitize-ignorelist=$(CURDIR)/t/sanitize.ignore
 
 VALGRIND_OPT = -g -O1 -DNGX_DEBUG_PALLOC=1
 
-# what memcheck runs: whatever allocates, or reads what a client or an upstream
-# sent, is in one of them
+# memcheck runs these: among them is all that allocates, or that reads what a
+# client or an upstream sent
 VALGRIND_TESTS = $(addprefix t/,$(addsuffix .t,attach clones guard harness \
 	leaks prometheus refusal reload_memory revocation rotation status \
 	status_page tripwire usage_log))
 
-# coverage of what is fuzzed only, and not of all of nginx
+# coverage of the code under test, not of all of nginx
 FUZZ_OPT = -fsanitize=fuzzer-no-link \
 	-fsanitize-coverage-allowlist=$(CURDIR)/t/fuzz/coverage.allow
-HARNESSES ?= key operation guard accept json prometheus
+HARNESSES ?= key operation guard json prometheus
 TIME      ?= 60
 
 BUILD_PACKAGES = nginx nginx-dev make gcc libc6-dev
-DEMO_PACKAGES  = perl libio-socket-ssl-perl python3 curl ca-certificates
-# gcore, for the dumps that the secret scan looks through
-TEST_PACKAGES  = openssl gdb $(CLIENT_PACKAGES)
-# backends, whose own headers must never be taken for a browser's
-CLIENT_PACKAGES = wget nodejs python3-requests python3-httpx python3-aiohttp \
-	libwww-perl default-jdk-headless golang-go
-MONITORING_PACKAGES = prometheus
-BROWSER_PACKAGES = openssl chromium fonts-liberation
-COST_PACKAGES = openssl valgrind strace
+DEMO_PACKAGES  = $(BUILD_PACKAGES) perl libio-socket-ssl-perl python3 curl \
+	ca-certificates
+# gdb: gcore, for the secret scan; then backends, whose headers must not be
+# taken for a browser's
+TEST_PACKAGES  = $(DEMO_PACKAGES) openssl gdb jq logrotate dnsmasq-base \
+	wget nodejs \
+	python3-requests python3-httpx python3-aiohttp libwww-perl \
+	default-jdk-headless golang-go
+MONITORING_PACKAGES = $(DEMO_PACKAGES) openssl prometheus
+BROWSER_PACKAGES = $(DEMO_PACKAGES) openssl dnsmasq-base chromium \
+	fonts-liberation
+COST_PACKAGES  = $(DEMO_PACKAGES) openssl valgrind strace
+GROWTH_PACKAGES = $(DEMO_PACKAGES) openssl wrk
 BENCH_PACKAGES = $(COST_PACKAGES) wrk haproxy libnginx-mod-http-lua \
 	libnginx-mod-http-js
-CHECK_PACKAGES = clang libclang-rt-14-dev clang-tidy cppcheck
-VALGRIND_PACKAGES = valgrind libc6-dbg
-MATRIX_PACKAGES = debootstrap git
+CHECK_PACKAGES = $(BUILD_PACKAGES) clang libclang-rt-14-dev clang-tidy cppcheck
+FUZZ_PACKAGES  = $(CHECK_PACKAGES) perl libio-socket-ssl-perl openssl
 
 MODULE  = ngx_http_katalo_module
 SO      = $(OBJS)/$(MODULE).so
-SOURCES = $(wildcard $(MODULE)/*)
+FILES   = $(wildcard $(MODULE)/*)
+SOURCES = $(notdir $(filter %.c %.h,$(FILES)))
 HEADERS = $(addprefix $(NGINX_DEV)/src/,core event event/modules os/unix http \
 	http/modules http/v2)
-BUILT   = $(abspath $(OBJS))
 
-.PHONY: all deps deps-demo deps-check install static demo run test check test-static \
-	test-asan test-valgrind test-matrix test-monitoring test-faults \
-	test-browser test-cost bench bench-growth fuzz warnings cppcheck \
-	clang-tidy style clean help
+submake = +@$(MAKE) -s --no-print-directory
 
+# configuring nginx; with objects, source directory, command
+define configure
+	@echo "configuring $(1) for the nginx in $(2)"
+	rm -rf $(1)
+	mkdir -p $(1)
+	@echo $(SOURCES) > $(1)/sources
+	cd $(2) && $(3) > $(abspath $(1))/configure.log \
+		|| { tail $(abspath $(1))/configure.log; exit 1; }
+endef
+
+# nginx's Makefile names the sources: another file asks for another Makefile
+changed = $(if $(call differ,$(file <$(1)/sources),$(SOURCES)),changed)
+differ  = $(filter-out $(1),$(2))$(filter-out $(2),$(1))
+
+# the module, unless the environment names a binary, which has its own or none
+module = $(if $(filter undefined,$(origin TEST_NGINX_MODULE)),$(submake) all)
+
+.PHONY: changed all install demo run test test-static test-asan test-valgrind \
+	test-monitoring test-faults test-browser test-matrix test-cost bench \
+	bench-growth fuzz fuzz-conf check warnings headers cppcheck clang-tidy \
+	style static deps deps-demo deps-check clean help
+
+## build the module against the installed nginx
 all: $(SO)
 
+$(NGINX_DEV)/src/core/nginx.h:
+	@echo "make: there is no $@: install the package nginx-dev, name" \
+		"another place of it by NGINX_DEV=PATH, or build a whole" \
+		"nginx of its source by \"make static NGINX_SRC=PATH\"" >&2; \
+	exit 1
+
 # a new nginx needs a new build: objects for another version do not load
-$(OBJS)/Makefile: config config.make $(NGINX_DEV)/src/core/nginx.h
-	@echo "configuring for the nginx in $(NGINX_DEV)"
-	rm -rf $(OBJS)
-	mkdir -p $(OBJS)
-	cd $(NGINX_DEV) && bash -c '. ./conf_flags && \
+$(OBJS)/Makefile: config config.make $(NGINX_DEV)/src/core/nginx.h \
+		$(call changed,$(OBJS))
+	$(call configure,$(OBJS),$(NGINX_DEV),bash -c '. ./conf_flags && \
 		./configure "$${NGX_CONF_FLAGS[@]}" --with-cc=$(CC) \
 		--with-cc-opt="$(CC_OPT)" --with-ld-opt="$(LD_OPT)" \
-		--add-dynamic-module="$(CURDIR)" --builddir="$(BUILT)"' \
-		> $(BUILT)/configure.log || { tail $(BUILT)/configure.log; exit 1; }
+		--add-dynamic-module="$(CURDIR)" \
+		--builddir="$(abspath $(OBJS))"')
 
-$(SO): $(OBJS)/Makefile $(SOURCES)
+$(SO): $(OBJS)/Makefile $(FILES)
 	@echo "building $(SO)"
-	$(MAKE) -j$(JOBS) -C $(NGINX_DEV) -f $(BUILT)/Makefile modules
+	$(MAKE) -j$(JOBS) -C $(NGINX_DEV) -f $(abspath $(OBJS))/Makefile modules
 
 objs-source/nginx/configure:
 	@echo "fetching nginx's source"
 	@t/nginx-source objs-source/nginx
 
-$(STATIC_OBJS)/Makefile: config config.make $(NGINX_SRC)/configure
-	@echo "configuring $(STATIC_OBJS)/nginx"
-	rm -rf $(STATIC_OBJS)
-	mkdir -p $(STATIC_OBJS)
-	cd $(NGINX_SRC) && ./configure --with-cc=$(CC) --with-cc-opt="$(CC_OPT)" \
+$(STATIC_OBJS)/Makefile: config config.make $(NGINX_SRC)/configure \
+		$(call changed,$(STATIC_OBJS))
+	$(call configure,$(STATIC_OBJS),$(NGINX_SRC),./configure \
+		--with-cc=$(CC) --with-cc-opt="$(CC_OPT)" \
 		--with-ld-opt="$(LD_OPT)" $(STATIC_FLAGS) \
-		--add-module="$(CURDIR)" --builddir="$(abspath $(STATIC_OBJS))" \
-		> $(abspath $(STATIC_OBJS))/configure.log \
-		|| { tail $(abspath $(STATIC_OBJS))/configure.log; exit 1; }
+		--add-module="$(CURDIR)" --builddir="$(abspath $(STATIC_OBJS))")
 
-static: $(STATIC_OBJS)/Makefile
-	@echo "building $(STATIC_OBJS)/nginx"
-	$(MAKE) -j$(JOBS) -C $(NGINX_SRC) -f $(abspath $(STATIC_OBJS))/Makefile
-
+## put it into nginx's modules directory
 install: all
 	@modules=$$($(NGINX) -V 2>&1 | tr ' ' '\n' \
-			| sed -n 's/^--modules-path=//p') && \
+			| sed -n "s/^'*--modules-path=//p" | tr -d "'") && \
+	if [ -z "$$modules" ]; then \
+		echo "make install: $(NGINX) -V names no --modules-path:" \
+			"install nginx, or choose it by NGINX=PATH; or copy" \
+			"$(SO) yourself, and load it by its path" >&2; \
+		exit 1; \
+	fi && \
 	install -D -m 644 $(SO) "$(DESTDIR)$$modules/$(MODULE).so" && \
 	echo "installed; load it at the top of nginx.conf:" && \
 	echo "  load_module $$modules/$(MODULE).so;"
 
-deps:
-	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) $(TEST_PACKAGES)
-
-deps-demo:
-	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES)
-
-deps-check:
-	@t/packages $(BUILD_PACKAGES) $(CHECK_PACKAGES)
-
+## see it work: install what is missing, build, run
 demo: deps-demo
-	@$(MAKE) -s --no-print-directory all
+	$(submake) all
 	@t/demo
 
+## the demo's gateway, until Ctrl-C
 run: deps-demo
-	@$(MAKE) -s --no-print-directory all
+	$(submake) all
 	@t/demo --stay
 
-# a binary given by the environment brings its own module, or needs none
+## install what is missing, build, run the tests
+## (TESTS=t/harness.t chooses, JOBS=1 one at a time)
 test: deps
-	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
-		@$(MAKE) -s --no-print-directory all)
+	$(module)
 	@prove -j$(JOBS) $(TESTS) < /dev/null
 
-# a whole nginx, plain and with sanitizers: t/under says what is skipped there
+## the same with a whole nginx, of Debian's source
 test-static: deps
-	@$(MAKE) -s --no-print-directory static
+	$(submake) static
 	@t/under static $(STATIC_OBJS)/nginx -j$(JOBS) $(TESTS)
 
+## and with sanitizers
 test-asan: deps deps-check
-	@$(MAKE) -s --no-print-directory static CC=clang STATIC_OBJS=objs-asan \
+	$(submake) static CC=clang STATIC_OBJS=objs-asan \
 		CC_OPT="$(ASAN_OPT)" LD_OPT="$(ASAN)"
-	@t/under asan objs-asan/nginx -j$(JOBS) $(call chosen,$(TESTS) $(FAULTS))
+	@t/under asan objs-asan/nginx -j$(JOBS) \
+		$(call chosen,$(TESTS) $(FAULTS))
 
+## some of them, and memcheck runs nginx
 test-valgrind: deps
-	@t/packages $(VALGRIND_PACKAGES)
-	@$(MAKE) -s --no-print-directory static STATIC_OBJS=objs-valgrind \
-		CC_OPT="$(VALGRIND_OPT)" LD_OPT=
+	@t/packages valgrind libc6-dbg
+	$(submake) static STATIC_OBJS=objs-valgrind CC_OPT="$(VALGRIND_OPT)" \
+		LD_OPT=
 	@t/under valgrind objs-valgrind/nginx -j$(JOBS) \
 		$(call chosen,$(VALGRIND_TESTS))
 
-# a real Prometheus, and promtool
+## the metrics, rules and dashboard, with Prometheus
 test-monitoring:
-	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) openssl \
-		$(MONITORING_PACKAGES)
-	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
-		@$(MAKE) -s --no-print-directory all)
+	@t/packages $(MONITORING_PACKAGES)
+	$(module)
 	@prove -j$(JOBS) $(call chosen,t/monitoring) < /dev/null
 
-# faults under load, with exact counts; these tests take a minute or less each
+## killed workers, reloads and the like, under load
 test-faults: deps
-	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
-		@$(MAKE) -s --no-print-directory all)
+	$(module)
 	@prove -j$(JOBS) $(call chosen,$(FAULTS)) < /dev/null
 
-# a real Chromium
+## the wall and the status page, with Chromium
 test-browser:
-	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) $(BROWSER_PACKAGES)
-	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
-		@$(MAKE) -s --no-print-directory all)
+	@t/packages $(BROWSER_PACKAGES)
+	$(module)
 	@prove $(call chosen,t/browser) < /dev/null
 
-# what a request costs, in bounds
-test-cost:
-	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) $(COST_PACKAGES)
-	$(if $(filter undefined,$(origin TEST_NGINX_MODULE)),\
-		@$(MAKE) -s --no-print-directory all)
-	@prove $(call chosen,t/bench) < /dev/null
-
-# and beside other ways to do the same
-bench:
-	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) $(BENCH_PACKAGES)
-	@$(MAKE) -s --no-print-directory all
-	@t/bench/table
-
-# many keys and many workers: about 3 minutes
-bench-growth:
-	@t/packages $(BUILD_PACKAGES) $(DEMO_PACKAGES) openssl wrk
-	@$(MAKE) -s --no-print-directory all
-	@t/growth/measure
-
-# other versions of nginx, in chroots
+## the tests with the nginx of other Debian releases
+## (SUITES=trixie chooses; root only)
 test-matrix:
-	@t/packages $(MATRIX_PACKAGES)
+	@t/packages debootstrap git
 	@TESTS="$(call chosen,$(TESTS) $(FAULTS))" t/matrix $(SUITES)
 
-# TIME seconds for each harness, after its corpus
+## what a request costs, in bounds
+test-cost:
+	@t/packages $(COST_PACKAGES)
+	$(module)
+	@prove $(call chosen,t/bench) < /dev/null
+
+## what a request costs, beside other ways to do it
+bench:
+	@t/packages $(BENCH_PACKAGES)
+	$(submake) all
+	@t/bench/table
+
+## what many keys and many workers cost, in about 3 minutes
+bench-growth:
+	@t/packages $(GROWTH_PACKAGES)
+	$(submake) all
+	@t/growth/measure
+
+## inputs made up by libFuzzer, TIME=60 seconds each
+## (HARNESSES=key chooses)
 fuzz: deps-check
-	@$(MAKE) -s --no-print-directory static CC=clang STATIC_OBJS=objs-fuzz \
+	$(submake) static CC=clang STATIC_OBJS=objs-fuzz \
 		CC_OPT="$(ASAN_OPT) $(FUZZ_OPT)" LD_OPT="$(ASAN)"
 	@CFLAGS="$(ASAN_OPT) $(FUZZ_OPT)" \
 		t/fuzz/build objs-fuzz $(NGINX_SRC) $(HARNESSES)
 	@printf '%s\n' $(HARNESSES) \
 		| xargs -n 1 -P $(JOBS) t/fuzz/run objs-fuzz $(TIME)
 
+## gateways made up, TIME=300 seconds, with and without keys
+## (SEED=N again those of a seed)
+fuzz-conf:
+	@t/packages $(FUZZ_PACKAGES)
+	$(submake) static CC=clang STATIC_OBJS=objs-fuzz-conf \
+		CC_OPT="$(ASAN_OPT)" LD_OPT="$(ASAN)"
+	@t/fuzz-conf/run objs-fuzz-conf/nginx --jobs=$(JOBS) \
+		--time=$(if $(filter file,$(origin TIME)),300,$(TIME)) \
+		--found=objs-fuzz-conf/found $(addprefix --seed=,$(SEED))
+
+## style, warnings as errors, static analysis
 check: style
 	@$(MAKE) --no-print-directory deps-check
 	@$(MAKE) --no-print-directory warnings CC=gcc OBJS=objs-gcc \
 		ANALYZER=-fanalyzer
 	@$(MAKE) --no-print-directory warnings CC=clang OBJS=objs-clang
-	@$(MAKE) --no-print-directory cppcheck clang-tidy OBJS=objs-gcc
+	@$(MAKE) --no-print-directory headers cppcheck clang-tidy \
+		OBJS=objs-gcc
 	@echo "check: no complaints"
 
 warnings:
-	@$(MAKE) -s --no-print-directory all \
-		CC_OPT="-O2 -fPIC -Wall -Wextra -Wno-unused-parameter \
-			-Wshadow -Wvla -Wstrict-prototypes -Werror $(ANALYZER)"
+	$(submake) all CC_OPT="-O2 -fPIC -Wall -Wextra -Wno-unused-parameter \
+		-Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes \
+		-Werror $(ANALYZER)"
+
+# each header needs no other one before it
+headers:
+	@for header in $(wildcard $(MODULE)/*.h); do \
+		$(CC) -fsyntax-only -Wall -Werror $(addprefix -I ,$(HEADERS)) \
+			-I $(OBJS) -x c $$header || exit 1; \
+	done
 
 cppcheck:
 	cppcheck --quiet --std=c99 --error-exitcode=1 --inline-suppr \
 		--enable=warning,performance,portability \
-		--suppress='*:$(NGINX_DEV)/*' --suppress=missingInclude --suppress=toomanyconfigs \
+		--suppress='*:$(NGINX_DEV)/*' --suppress=missingInclude \
+		--suppress=toomanyconfigs \
 		$(addprefix -I ,$(HEADERS)) -I $(OBJS) $(MODULE)
 
-# .clang-tidy says what is looked for; nothing is, in nginx's own headers
+# .clang-tidy names the checks; nginx's headers are left out
 clang-tidy:
 	@echo "running clang-tidy"
 	@printf '%s\n' $(wildcard $(MODULE)/*.c) | xargs -n 8 -P $(JOBS) sh -c \
@@ -234,31 +274,31 @@ clang-tidy:
 style:
 	@t/style
 
+## a whole nginx with it (NGINX_SRC=<source tree>)
+static: $(STATIC_OBJS)/Makefile
+	@echo "building $(STATIC_OBJS)/nginx"
+	$(MAKE) -j$(JOBS) -C $(NGINX_SRC) \
+		-f $(abspath $(STATIC_OBJS))/Makefile
+
+## install what build, demo and tests need
+deps:
+	@t/packages $(TEST_PACKAGES)
+
+deps-demo:
+	@t/packages $(DEMO_PACKAGES)
+
+deps-check:
+	@t/packages $(CHECK_PACKAGES)
+
+## remove what was built
 clean:
-	rm -rf objs objs-gcc objs-clang objs-asan objs-valgrind objs-fuzz objs-source $(STATIC_OBJS)
+	rm -rf objs objs-gcc objs-clang objs-asan objs-valgrind objs-fuzz \
+		objs-fuzz-conf objs-source $(STATIC_OBJS)
 	find t -name __pycache__ -prune -exec rm -rf {} +
 
 help:
-	@echo "make            build $(SO) against the installed nginx"
-	@echo "make install    put it into nginx's modules directory"
-	@echo "make demo       see it work: install what is missing, build, run"
-	@echo "make run        the demo's gateway, until Ctrl-C"
-	@echo "make test       install what is missing, build, run the tests"
-	@echo "                (TESTS=t/harness.t chooses, JOBS=1 one at a time)"
-	@echo "make test-static  the same with a whole nginx, of Debian's source"
-	@echo "make test-asan  and with sanitizers"
-	@echo "make test-valgrind  some of them, and memcheck runs nginx"
-	@echo "make test-monitoring  the metrics, rules and dashboard, with Prometheus"
-	@echo "make test-faults  killed workers, reloads and the like, under load"
-	@echo "make test-browser  the wall and the status page, with Chromium"
-	@echo "make test-matrix  the tests with the nginx of other Debian releases"
-	@echo "                (SUITES=trixie chooses; root only)"
-	@echo "make test-cost  what a request costs, in bounds"
-	@echo "make bench      what a request costs, beside other ways to do it"
-	@echo "make bench-growth  what many keys and many workers cost"
-	@echo "make fuzz       inputs made up by libFuzzer, TIME=60 seconds each"
-	@echo "                (HARNESSES=key chooses)"
-	@echo "make check      style, warnings as errors, static analysis"
-	@echo "make static     a whole nginx with it (NGINX_SRC=<source tree>)"
-	@echo "make deps       install what build, demo and tests need"
-	@echo "make clean      remove what was built"
+	@awk '/^## /   { text = text sprintf("\n%23s", "") substr($$0, 4) } \
+	    /^[a-z-]+:/ && text { \
+	        sub(/:.*/, ""); sub(/^all$$/, ""); \
+	        printf "%-22s %s\n", "make " $$0, substr(text, 25); \
+	        text = "" }' Makefile

@@ -12,32 +12,36 @@
  */
 
 
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_attach.h"
+#include "ngx_http_katalo_ctx.h"
+#include "ngx_http_katalo_destination.h"
+#include "ngx_http_katalo_key.h"
+#include "ngx_http_katalo_mask.h"
+#include "ngx_http_katalo_refusal.h"
+#include "ngx_http_katalo_rotation.h"
+#include "ngx_http_katalo_state.h"
+#include "ngx_http_katalo_usage.h"
+#include "ngx_http_katalo_variables.h"
+#include "ngx_http_katalo_verify.h"
+#include "ngx_http_katalo_wipe.h"
 
 #include <openssl/rand.h>
 
-
-#if (NGX_DEBUG)
-
-typedef struct {
-    ngx_event_t         event;
-    ngx_log_t          *log;
-    ngx_uint_t          level;          /* to be put back */
-} ngx_http_katalo_mask_t;
-
-
-static ngx_int_t ngx_http_katalo_attach_mask(ngx_http_request_t *r);
-static void ngx_http_katalo_attach_unmask_handler(ngx_event_t *ev);
-static void ngx_http_katalo_attach_unmask(void *data);
-
-#endif
 
 static ngx_int_t ngx_http_katalo_attach_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_http_katalo_decision_e ngx_http_katalo_attach_decide(
     ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx);
-static ngx_int_t ngx_http_katalo_attach_refuse(ngx_http_request_t *r);
+static void ngx_http_katalo_attach_refuse(ngx_http_request_t *r);
+static ngx_int_t ngx_http_katalo_attach_prepare(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx);
+static void ngx_http_katalo_attach_start(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx);
+static void ngx_http_katalo_attach_hook(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx, ngx_http_katalo_finalize_pt finalize);
 static void ngx_http_katalo_attach_finalize(ngx_http_request_t *r,
+    ngx_int_t rc);
+static void ngx_http_katalo_attach_revoked(ngx_http_request_t *r,
     ngx_int_t rc);
 static void ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx);
 static void ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx,
@@ -86,18 +90,16 @@ ngx_http_katalo_attach_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_str_t              *secret;
-    ngx_http_upstream_t    *u;
     ngx_http_katalo_ctx_t  *ctx;
 
     v->valid = 1;
     v->no_cacheable = 1;
     v->not_found = 1;
 
-    u = r->upstream;
     ctx = ngx_http_get_module_ctx(r, ngx_http_katalo_module);
 
     if (ctx == NULL) {
-        ctx = ngx_http_katalo_guard_clone(r);
+        ctx = ngx_http_katalo_ctx_get(r);
     }
 
     /* a key goes only where the guard of this very location let it through */
@@ -108,35 +110,31 @@ ngx_http_katalo_attach_variable(ngx_http_request_t *r,
     {
         ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
                       "katalo: upstream request without a decision");
-        return ngx_http_katalo_attach_refuse(r);
+        ngx_http_katalo_attach_refuse(r);
+        return NGX_OK;
     }
 
     ctx->decision = ngx_http_katalo_attach_decide(r, ctx);
 
     if (ctx->decision != NGX_HTTP_KATALO_ATTACHED) {
-        ngx_http_katalo_usage_key(ctx->key, ctx->decision);
-        return ngx_http_katalo_attach_refuse(r);
+        ngx_http_katalo_usage_count(ctx->key, ctx->decision);
+        ngx_http_katalo_attach_refuse(r);
+
+        if (ctx->decision == NGX_HTTP_KATALO_NO_KEY) {
+            ngx_http_katalo_attach_hook(r, ctx,
+                                        ngx_http_katalo_attach_revoked);
+        }
+
+        return NGX_OK;
     }
 
-#if (NGX_DEBUG)
-
-    if ((r->connection->log->log_level & NGX_LOG_DEBUG_HTTP)
-        && ngx_http_katalo_attach_mask(r) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (ngx_http_katalo_attach_prepare(r, ctx) != NGX_OK) {
+        ctx->decision = NGX_HTTP_KATALO_ALLOWED;
+        ngx_http_katalo_attach_refuse(r);
+        return NGX_OK;
     }
 
-#endif
-
-    ctx->upstream = u;
-    ctx->started = ngx_current_msec;
-    ctx->states = r->upstream_states ? r->upstream_states->nelts + 1 : 0;
-    ctx->slot = ngx_http_katalo_usage_start(ctx->key, ctx->operation);
-
-    ctx->finalize_request = u->finalize_request;
-    u->finalize_request = ngx_http_katalo_attach_finalize;
-
-    ngx_http_katalo_wipe_init(ctx);
+    ngx_http_katalo_attach_start(r, ctx);
 
     secret = ngx_http_katalo_key_secret(ctx->key);
 
@@ -152,6 +150,7 @@ static ngx_http_katalo_decision_e
 ngx_http_katalo_attach_decide(ngx_http_request_t *r,
     ngx_http_katalo_ctx_t *ctx)
 {
+    ngx_int_t  rc;
     ngx_str_t  host;
 
     /* revoked while the request body was read */
@@ -166,28 +165,82 @@ ngx_http_katalo_attach_decide(ngx_http_request_t *r,
         return NGX_HTTP_KATALO_ATTACHED;
     }
 
-    if (ngx_http_katalo_destination(r, ctx->conf, ctx->key, &host) == NGX_OK) {
-        return NGX_HTTP_KATALO_ATTACHED;
+    rc = ngx_http_katalo_destination(r, ctx->conf, ctx->key, &host);
+
+    if (rc == NGX_DECLINED) {
+        ngx_http_katalo_destination_refused(r, ctx->key, &host);
+        return NGX_HTTP_KATALO_DESTINATION;
     }
 
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "katalo: key \"%V\" may not be sent to \"%V\": its upstream "
-                  "must be verified TLS and be named by \"host=\"",
-                  &ctx->key->name, &host);
+    /* a certificate's name that is not known yet is checked before sending */
 
-    return NGX_HTTP_KATALO_DESTINATION;
+    if (rc == NGX_AGAIN && ngx_http_katalo_verify_init(r, ctx) != NGX_OK) {
+        return NGX_HTTP_KATALO_DESTINATION;
+    }
+
+    return NGX_HTTP_KATALO_ATTACHED;
 }
 
 
 /* without a host and a port, nginx ends the request before it connects */
 
-static ngx_int_t
+static void
 ngx_http_katalo_attach_refuse(ngx_http_request_t *r)
 {
-    r->upstream->resolved = ngx_pcalloc(r->pool,
-                                        sizeof(ngx_http_upstream_resolved_t));
+    static ngx_http_upstream_resolved_t  nowhere;
 
-    return r->upstream->resolved ? NGX_OK : NGX_ERROR;
+    r->upstream->resolved = &nowhere;
+}
+
+
+/* whatever may fail, before the request is counted */
+
+static ngx_int_t
+ngx_http_katalo_attach_prepare(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx)
+{
+    ngx_http_katalo_main_conf_t  *kmcf;
+
+    kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
+
+    if (kmcf->keep && ngx_http_katalo_variables_keep(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+#if (NGX_DEBUG)
+
+    if (r->connection->log->log_level & NGX_LOG_DEBUG_HTTP) {
+        return ngx_http_katalo_mask(r);
+    }
+
+#endif
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_katalo_attach_start(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx)
+{
+    ctx->started = ngx_current_msec;
+    ctx->states = r->upstream_states ? r->upstream_states->nelts + 1 : 0;
+    ctx->slot = ngx_http_katalo_usage_start(ctx->key, ctx->operation);
+    ctx->finish = ngx_http_katalo_attach_finish;
+
+    ngx_http_katalo_attach_hook(r, ctx, ngx_http_katalo_attach_finalize);
+
+    ngx_http_katalo_wipe_init(ctx);
+}
+
+
+static void
+ngx_http_katalo_attach_hook(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
+    ngx_http_katalo_finalize_pt finalize)
+{
+    ctx->upstream = r->upstream;
+    ctx->finalize_request = r->upstream->finalize_request;
+
+    r->upstream->finalize_request = finalize;
 }
 
 
@@ -196,23 +249,30 @@ ngx_http_katalo_attach_finalize(ngx_http_request_t *r, ngx_int_t rc)
 {
     ngx_http_katalo_ctx_t  *ctx;
 
-    ctx = ngx_http_katalo_get_ctx(r);
+    ctx = ngx_http_katalo_ctx_upstream(r);
 
-    ngx_http_katalo_wipe(ctx);
     ngx_http_katalo_attach_finish(ctx);
 
     ctx->finalize_request(r, rc);
 }
 
 
-void
-ngx_http_katalo_attach_cleanup(void *data)
-{
-    ngx_http_katalo_ctx_t *ctx = data;
+/* nginx sends a page of its own unless it finds that a header was sent */
 
-    if (ctx->upstream && !ctx->finished) {
-        ngx_http_katalo_wipe(ctx);
-        ngx_http_katalo_attach_finish(ctx);
+static void
+ngx_http_katalo_attach_revoked(ngx_http_request_t *r, ngx_int_t rc)
+{
+    ngx_http_katalo_ctx_t  *ctx;
+
+    ctx = ngx_http_katalo_ctx_upstream(r);
+
+    ctx->finalize_request(r, rc);
+
+    if (r == r->main && rc == NGX_HTTP_INTERNAL_SERVER_ERROR) {
+        (void) ngx_http_katalo_refusal_send(r, ctx);
+
+        r->upstream->header_sent = 1;
+        r->header_only = 0;
     }
 }
 
@@ -229,7 +289,9 @@ ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx)
     u = ctx->upstream;
     states = ctx->request->upstream_states;
 
-    ctx->finished = 1;
+    ctx->finish = NULL;
+
+    ngx_http_katalo_wipe(ctx);
 
     ngx_memzero(&result, sizeof(ngx_http_katalo_result_t));
 
@@ -244,12 +306,14 @@ ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx)
         result.status = u->state->status;
     }
 
-    state = states ? states->elts : NULL;
+    if (states) {
+        state = states->elts;
 
-    for (i = ctx->states; states && i < states->nelts; i++) {
-        result.attempts++;
-        result.bytes_sent += state[i].bytes_sent;
-        result.bytes_received += state[i].bytes_received;
+        for (i = ctx->states; i < states->nelts; i++) {
+            result.attempts++;
+            result.bytes_sent += state[i].bytes_sent;
+            result.bytes_received += state[i].bytes_received;
+        }
     }
 
     ngx_http_katalo_usage_finish(ctx->key, ctx->slot, &result);
@@ -262,38 +326,35 @@ ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx)
 static void
 ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx, ngx_uint_t status)
 {
-    ngx_log_t              *log;
-    ngx_str_t              *id;
     ngx_http_katalo_key_t  *key;
 
     key = ctx->key;
 
-    if (ctx->slot != key->slot || status < 200 || status > 499) {
+    /* the request may have had a previous id, also of those without a slot */
+
+    if (ctx->slot != key->slot
+        || (ngx_msec_int_t) (ctx->started - key->published) < 0
+        || status < 200 || status > 499)
+    {
         return;
     }
-
-    log = ctx->request->connection->log;
 
     if (status != NGX_HTTP_UNAUTHORIZED) {
-        key->rejected = 0;
-
-        if (ngx_http_katalo_usage_rejected(key, ctx->slot, 0)) {
-            id = ngx_http_katalo_usage_id(key, ctx->slot);
-
-            ngx_log_error(NGX_LOG_NOTICE, log, 0,
+        if (ngx_http_katalo_state_rejected(key, ctx->slot, 0)) {
+            ngx_log_error(NGX_LOG_NOTICE, ctx->request->connection->log, 0,
                           "katalo: key \"%V\" id \"%V\" is accepted by "
-                          "Katalo again", &key->name, id);
+                          "Katalo again", &key->name, &key->id);
         }
+
+        key->rejected = 0;
 
         return;
     }
 
-    if (ngx_http_katalo_usage_rejected(key, ctx->slot, 1)) {
-        id = ngx_http_katalo_usage_id(key, ctx->slot);
-
-        ngx_log_error(NGX_LOG_ERR, log, 0,
+    if (ngx_http_katalo_state_rejected(key, ctx->slot, 1)) {
+        ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
                       "katalo: key \"%V\" id \"%V\" is rejected by Katalo: "
-                      "revoked or rotated?", &key->name, id);
+                      "revoked or rotated?", &key->name, &key->id);
     }
 
     /* each worker looks for a new key by itself, at most once a second */
@@ -307,73 +368,3 @@ ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx, ngx_uint_t status)
         ngx_http_katalo_rotation_check(key);
     }
 }
-
-
-#if (NGX_DEBUG)
-
-/*
- * nginx prints a finished upstream request at the debug level: that level is
- * taken out of the connection's log until the end of this event's handler.
- */
-
-static ngx_int_t
-ngx_http_katalo_attach_mask(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t      *cln;
-    ngx_http_katalo_mask_t  *mask;
-
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_katalo_mask_t));
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    mask = cln->data;
-
-    ngx_memzero(mask, sizeof(ngx_http_katalo_mask_t));
-
-    mask->log = r->connection->log;
-    mask->level = mask->log->log_level;
-    mask->log->log_level &= ~NGX_LOG_DEBUG_HTTP;
-
-    mask->event.handler = ngx_http_katalo_attach_unmask_handler;
-    mask->event.data = mask;
-    mask->event.log = ngx_cycle->log;
-
-    ngx_post_event(&mask->event, &ngx_posted_events);
-
-    cln->handler = ngx_http_katalo_attach_unmask;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_katalo_attach_unmask_handler(ngx_event_t *ev)
-{
-    ngx_http_katalo_attach_unmask(ev->data);
-}
-
-
-static void
-ngx_http_katalo_attach_unmask(void *data)
-{
-    ngx_http_katalo_mask_t *mask = data;
-
-    if (mask->level == 0) {
-        return;
-    }
-
-    if (mask->event.posted) {
-        ngx_delete_posted_event(&mask->event);
-    }
-
-    /* unless a redirect has given the connection another level */
-
-    if (mask->log->log_level == (mask->level & ~NGX_LOG_DEBUG_HTTP)) {
-        mask->log->log_level = mask->level;
-    }
-
-    mask->level = 0;
-}
-
-#endif

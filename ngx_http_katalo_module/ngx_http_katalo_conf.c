@@ -4,22 +4,32 @@
  */
 
 
-#include "ngx_http_katalo.h"
+/* The directives: the table, and the setters of those that need few lines. */
+
+
+#include "ngx_http_katalo_conf.h"
+#include "ngx_http_katalo_conf_error.h"
+#include "ngx_http_katalo_conf_key.h"
+#include "ngx_http_katalo_conf_log.h"
+#include "ngx_http_katalo_conf_operation.h"
+#include "ngx_http_katalo_idempotency.h"
 #include "ngx_http_katalo_status.h"
+#include "ngx_http_katalo_usage.h"
 
 
-static char *ngx_http_katalo_bearer(ngx_conf_t *cf, ngx_command_t *cmd,
+static char *ngx_http_katalo_conf_set(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_katalo_strip(ngx_conf_t *cf, ngx_command_t *cmd,
+static char *ngx_http_katalo_conf_bearer(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_katalo_allow(ngx_conf_t *cf, ngx_command_t *cmd,
+static char *ngx_http_katalo_conf_strip(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_katalo_enum(ngx_conf_t *cf, ngx_command_t *cmd,
+static char *ngx_http_katalo_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_katalo_flag(ngx_conf_t *cf, ngx_command_t *cmd,
+static char *ngx_http_katalo_conf_enum(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_katalo_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_array_t *ngx_http_katalo_conf_args(ngx_conf_t *cf);
-static ngx_uint_t ngx_http_katalo_conf_strippable(ngx_str_t *name);
 
 
 static ngx_conf_enum_t  ngx_http_katalo_preflight[] = {
@@ -44,6 +54,14 @@ static ngx_conf_enum_t  ngx_http_katalo_cors[] = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_katalo_idempotencies[] = {
+    { ngx_string("pass"), NGX_HTTP_KATALO_IDEMPOTENCY_PASS },
+    { ngx_string("add"), NGX_HTTP_KATALO_IDEMPOTENCY_ADD },
+    { ngx_string("require"), NGX_HTTP_KATALO_IDEMPOTENCY_REQUIRE },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_conf_enum_t  ngx_http_katalo_upstream_tls[] = {
     { ngx_string("off"), 0 },
     { ngx_string("verify"), 1 },
@@ -63,42 +81,42 @@ ngx_command_t  ngx_http_katalo_commands[] = {
     { ngx_string("katalo_bearer"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF
                         |NGX_HTTP_LIF_CONF|NGX_CONF_TAKE1,
-      ngx_http_katalo_bearer,
+      ngx_http_katalo_conf_bearer,
       NGX_HTTP_LOC_CONF_OFFSET,
-      0,
+      offsetof(ngx_http_katalo_loc_conf_t, variable),
       NULL },
 
     { ngx_string("katalo_strip"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
-      ngx_http_katalo_strip,
+      ngx_http_katalo_conf_strip,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
 
     { ngx_string("katalo_preflight"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_katalo_enum,
+      ngx_http_katalo_conf_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_katalo_loc_conf_t, preflight),
       &ngx_http_katalo_preflight },
 
     { ngx_string("katalo_browser"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_katalo_enum,
+      ngx_http_katalo_conf_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_katalo_loc_conf_t, browser),
       &ngx_http_katalo_browser },
 
     { ngx_string("katalo_cors"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_katalo_enum,
+      ngx_http_katalo_conf_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_katalo_loc_conf_t, cors),
       &ngx_http_katalo_cors },
 
     { ngx_string("katalo_allow"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
-      ngx_http_katalo_allow,
+      ngx_http_katalo_conf_allow,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -112,16 +130,30 @@ ngx_command_t  ngx_http_katalo_commands[] = {
 
     { ngx_string("katalo_upstream_tls"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_katalo_enum,
+      ngx_http_katalo_conf_enum,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_katalo_loc_conf_t, upstream_tls),
       &ngx_http_katalo_upstream_tls },
 
+    { ngx_string("katalo_idempotency"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_katalo_conf_enum,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_katalo_loc_conf_t, idempotency),
+      &ngx_http_katalo_idempotencies },
+
     { ngx_string("katalo_intercept_errors"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
-      ngx_http_katalo_flag,
+      ngx_conf_set_flag_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_katalo_loc_conf_t, intercept_errors),
+      NULL },
+
+    { ngx_string("katalo_resolve"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_katalo_loc_conf_t, resolve),
       NULL },
 
     { ngx_string("katalo_zone"),
@@ -139,8 +171,8 @@ ngx_command_t  ngx_http_katalo_commands[] = {
       NULL },
 
     { ngx_string("katalo_status"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
-      ngx_http_katalo_status,
+      NGX_HTTP_LOC_CONF|NGX_CONF_ANY,
+      ngx_http_katalo_conf_status,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -149,66 +181,91 @@ ngx_command_t  ngx_http_katalo_commands[] = {
 };
 
 
-static char *
-ngx_http_katalo_bearer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+/* the setters that the table has */
+static char  *(*ngx_http_katalo_conf_setters[
+    sizeof(ngx_http_katalo_commands) / sizeof(ngx_command_t)])
+        (ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+
+void
+ngx_http_katalo_conf_init(void)
 {
-    ngx_http_katalo_loc_conf_t *klcf = conf;
+    ngx_uint_t      i;
+    ngx_command_t  *cmd;
 
-    ngx_str_t                         *value;
-    ngx_http_compile_complex_value_t   ccv;
+    cmd = ngx_http_katalo_commands;
 
-    if (klcf->bearer.data) {
-        return "is duplicate";
+    for (i = 0; cmd[i].name.len; i++) {
+
+        if (cmd[i].set != ngx_http_katalo_conf_set) {
+            ngx_http_katalo_conf_setters[i] = cmd[i].set;
+            cmd[i].set = ngx_http_katalo_conf_set;
+        }
     }
+}
+
+
+/* arguments are shown in messages, so none of them may be a key */
+
+static char *
+ngx_http_katalo_conf_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_uint_t  i;
 
     if (ngx_http_katalo_conf_literal_key(cf)) {
         return NGX_CONF_ERROR;
     }
 
+    i = cmd - ngx_http_katalo_commands;
+
+    return ngx_http_katalo_conf_setters[i](cf, cmd, conf);
+}
+
+
+static char *
+ngx_http_katalo_conf_bearer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_katalo_loc_conf_t *klcf = conf;
+
+    ngx_str_t  *value;
+
+    if (klcf->bearer.data) {
+        return "is duplicate";
+    }
+
     value = cf->args->elts;
 
     klcf->bearer = value[1];
-    klcf->conf_file = cf->conf_file->file.name;
-    klcf->conf_line = cf->conf_file->line;
+    klcf->place = ngx_http_katalo_conf_place(cf);
     klcf->own = (cf->cmd_type & (NGX_HTTP_LOC_CONF|NGX_HTTP_LIF_CONF)) ? 1 : 0;
 
     if (ngx_http_script_variables_count(&value[1]) == 0) {
         return NGX_CONF_OK;
     }
 
-    klcf->variable = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (klcf->variable == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = &value[1];
-    ccv.complex_value = klcf->variable;
-
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_set_complex_value_slot(cf, cmd, conf);
 }
 
 
 static char *
-ngx_http_katalo_strip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_katalo_conf_strip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_katalo_loc_conf_t *klcf = conf;
 
-    ngx_str_t   *name;
+    ngx_str_t   *name, *needed;
     ngx_uint_t   i;
+
+    /* RFC 9112, 3.2 and 6: without these, a body would be another request */
+
+    static ngx_str_t  framing[] = {
+        ngx_string("Host"),
+        ngx_string("Content-Length"),
+        ngx_string("Transfer-Encoding"),
+        ngx_null_string
+    };
 
     if (klcf->strip != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
-    }
-
-    if (ngx_http_katalo_conf_literal_key(cf)) {
-        return NGX_CONF_ERROR;
     }
 
     klcf->strip = ngx_http_katalo_conf_args(cf);
@@ -228,21 +285,23 @@ ngx_http_katalo_strip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         /* RFC 9110, 5.6.2: token */
 
         if (!ngx_http_katalo_conf_word(&name[i], "!#$%&'*+-.^_`|~")
-            || ngx_strcmp(name[i].data, "off") == 0)
+            || ngx_strcmp(name[i].data, "off") == 0
+            || ngx_strcmp(name[i].data, "on") == 0
+            || ngx_strcmp(name[i].data, "all") == 0)
         {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid header name \"%V\" in "
-                               "\"katalo_strip\", use header names, or "
-                               "\"off\" alone", &name[i]);
-            return NGX_CONF_ERROR;
+            return ngx_http_katalo_conf_error(cf,
+                       "invalid header name \"%V\" in \"katalo_strip\", use "
+                       "header names, or \"off\" alone", &name[i]);
         }
 
-        if (!ngx_http_katalo_conf_strippable(&name[i])) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"katalo_strip\" cannot take away \"%V\", a "
-                               "request cannot be sent without it: remove it "
-                               "from the list", &name[i]);
-            return NGX_CONF_ERROR;
+        for (needed = framing; needed->len; needed++) {
+
+            if (ngx_strcasecmp(needed->data, name[i].data) == 0) {
+                return ngx_http_katalo_conf_error(cf,
+                           "\"katalo_strip\" cannot take away \"%V\", a "
+                           "request cannot be sent without it: remove it "
+                           "from the list", &name[i]);
+            }
         }
     }
 
@@ -250,48 +309,25 @@ ngx_http_katalo_strip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* RFC 9112, 3.2 and 6: without these, a body would be another request */
-
-static ngx_uint_t
-ngx_http_katalo_conf_strippable(ngx_str_t *name)
-{
-    ngx_str_t  *needed;
-
-    static ngx_str_t  headers[] = {
-        ngx_string("Host"),
-        ngx_string("Content-Length"),
-        ngx_string("Transfer-Encoding"),
-        ngx_null_string
-    };
-
-    for (needed = headers; needed->len; needed++) {
-
-        if (needed->len == name->len
-            && ngx_strncasecmp(needed->data, name->data, name->len) == 0)
-        {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
 static char *
-ngx_http_katalo_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_katalo_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_katalo_loc_conf_t *klcf = conf;
+
+    ngx_str_t  *value;
 
     if (klcf->allow_names != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
     }
 
-    if (ngx_http_katalo_conf_literal_key(cf)) {
-        return NGX_CONF_ERROR;
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 2 && ngx_strcmp(value[1].data, "all") == 0) {
+        klcf->allow_names = NULL;
+        return NGX_CONF_OK;
     }
 
-    klcf->allow_file = cf->conf_file->file.name;
-    klcf->allow_line = cf->conf_file->line;
+    klcf->allow_place = ngx_http_katalo_conf_place(cf);
 
     klcf->allow_names = ngx_http_katalo_conf_args(cf);
     if (klcf->allow_names == NULL) {
@@ -302,10 +338,45 @@ ngx_http_katalo_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+static char *
+ngx_http_katalo_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_katalo_main_conf_t *kmcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (kmcf->zone_size) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR || size == 0) {
+        return ngx_http_katalo_conf_error(cf,
+                   "invalid size \"%V\" in \"katalo_zone\", use a size such "
+                   "as \"1m\"", &value[1]);
+    }
+
+    if (size < (ssize_t) (8 * ngx_pagesize)) {
+        return ngx_http_katalo_conf_error(cf,
+                   "\"katalo_zone\" \"%V\" is too small, use at least %uzk",
+                   &value[1], 8 * ngx_pagesize / 1024);
+    }
+
+    kmcf->zone_size = size;
+    kmcf->zone_place = ngx_http_katalo_conf_place(cf);
+
+    return NGX_CONF_OK;
+}
+
+
 /* core's own does not name the directive, nor the values it takes */
 
 static char *
-ngx_http_katalo_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_katalo_conf_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     u_char            buf[NGX_MAX_CONF_ERRSTR], *last;
     ngx_str_t        *value;
@@ -316,10 +387,6 @@ ngx_http_katalo_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (*field != NGX_CONF_UNSET_UINT) {
         return "is duplicate";
-    }
-
-    if (ngx_http_katalo_conf_literal_key(cf)) {
-        return NGX_CONF_ERROR;
     }
 
     value = cf->args->elts;
@@ -338,83 +405,27 @@ ngx_http_katalo_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                             e == cmd->post ? "" : " or ", &e->name);
     }
 
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"%V\" in \"%V\", use %*s",
-                       &value[1], &cmd->name, (size_t) (last - buf), buf);
-
-    return NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_katalo_flag(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    if (ngx_http_katalo_conf_literal_key(cf)) {
-        return NGX_CONF_ERROR;
-    }
-
-    return ngx_conf_set_flag_slot(cf, cmd, conf);
-}
-
-
-char *
-ngx_http_katalo_conf_error(ngx_conf_t *cf, ngx_str_t *file, ngx_uint_t line,
-    const char *fmt, ...)
-{
-    u_char   buf[NGX_MAX_CONF_ERRSTR], *last;
-    va_list  args;
-
-    va_start(args, fmt);
-    last = ngx_vslprintf(buf, buf + NGX_MAX_CONF_ERRSTR, fmt, args);
-    va_end(args);
-
-    ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "%*s in %V:%ui",
-                  (size_t) (last - buf), buf, file, line);
-
-    return NGX_CONF_ERROR;
+    return ngx_http_katalo_conf_error(cf,
+               "invalid value \"%V\" in \"%V\", use %*s", &value[1],
+               &cmd->name, (size_t) (last - buf), buf);
 }
 
 
 static ngx_array_t *
 ngx_http_katalo_conf_args(ngx_conf_t *cf)
 {
-    ngx_str_t    *value, *s;
-    ngx_uint_t    i;
+    ngx_str_t    *value;
+    ngx_uint_t    n;
     ngx_array_t  *args;
 
-    args = ngx_array_create(cf->pool, cf->args->nelts, sizeof(ngx_str_t));
-    if (args == NULL) {
-        return NULL;
-    }
-
     value = cf->args->elts;
+    n = cf->args->nelts - 1;
 
-    for (i = 1; i < cf->args->nelts; i++) {
-        s = ngx_array_push(args);
-        if (s == NULL) {
-            return NULL;
-        }
+    args = ngx_array_create(cf->pool, n, sizeof(ngx_str_t));
 
-        *s = value[i];
+    if (args) {
+        ngx_memcpy(ngx_array_push_n(args, n), &value[1], n * sizeof(ngx_str_t));
     }
 
     return args;
-}
-
-
-ngx_uint_t
-ngx_http_katalo_conf_word(ngx_str_t *value, const char *extra)
-{
-    u_char      c;
-    ngx_uint_t  i;
-
-    for (i = 0; i < value->len; i++) {
-        c = value->data[i];
-
-        if (!isalnum(c) && ngx_strchr(extra, c) == NULL) {
-            return 0;
-        }
-    }
-
-    return value->len != 0;
 }

@@ -9,39 +9,86 @@
 
 
 #include "ngx_http_katalo.h"
+#include "ngx_http_katalo_reason.h"
+
+
+/* counters of a key name; a refusal's is its decision */
+
+typedef enum {
+    NGX_HTTP_KATALO_DENIED = 0,
+    NGX_HTTP_KATALO_BROWSER_REPORTED = NGX_HTTP_KATALO_DENIED
+                                       + NGX_HTTP_KATALO_REFUSALS,
+    NGX_HTTP_KATALO_STRIPPED,
+    NGX_HTTP_KATALO_CLIENT_KEY,
+    NGX_HTTP_KATALO_ROTATIONS,
+    NGX_HTTP_KATALO_READ_FAILURES,
+    NGX_HTTP_KATALO_KEY_COUNTERS
+} ngx_http_katalo_key_counter_e;
+
+
+/* rows of the tables of statuses and of bounds */
+#define NGX_HTTP_KATALO_STATUSES         19
+#define NGX_HTTP_KATALO_BUCKETS          13
+
+/* counters of a key id */
+
+typedef enum {
+    NGX_HTTP_KATALO_REQUESTS = 0,
+    NGX_HTTP_KATALO_RESPONSES = NGX_HTTP_KATALO_REQUESTS
+                                + NGX_HTTP_KATALO_OPERATIONS,
+    NGX_HTTP_KATALO_UPSTREAM_TIME = NGX_HTTP_KATALO_RESPONSES
+                                    + NGX_HTTP_KATALO_STATUSES,
+    NGX_HTTP_KATALO_UPSTREAM_MSEC = NGX_HTTP_KATALO_UPSTREAM_TIME
+                                    + NGX_HTTP_KATALO_BUCKETS,
+    NGX_HTTP_KATALO_RETRIES,
+    NGX_HTTP_KATALO_BYTES_SENT,
+    NGX_HTTP_KATALO_BYTES_RECEIVED,
+    NGX_HTTP_KATALO_ID_COUNTERS
+} ngx_http_katalo_id_counter_e;
+
+
+typedef struct {
+    ngx_uint_t                       counter;
+    ngx_str_t                        name;
+} ngx_http_katalo_counter_name_t;
 
 
 /*
- * A group of counters, the same in every output.  A group of one counter has
- * no label.
+ * A family of counters, the same in every output: one counter without a label,
+ * or several that have the names of a table, or of another part.  Operations
+ * have the names of the zone, which "usage" leads to.
  */
 
 typedef struct {
     char                            *json;
     char                            *metric;
-    char                            *label;
+    char                            *label;     /* NULL: one counter */
     char                            *help;
     ngx_uint_t                       of_id;     /* or of a key name */
     ngx_uint_t                       first;
     ngx_uint_t                       n;
-    char                           **names;     /* NULL: operations */
+    ngx_uint_t                       total;     /* JSON has their sum, too */
+    ngx_http_katalo_counter_name_t  *names;
+    ngx_str_t                     *(*name)(ngx_http_katalo_usage_t *usage,
+                                         ngx_uint_t i);
 } ngx_http_katalo_counters_t;
 
 
+/* ends with a family whose "json" is NULL */
 extern ngx_http_katalo_counters_t  ngx_http_katalo_counters[];
 
-/* RFC 3339, UTC; 0 is written as null */
-u_char *ngx_http_katalo_counters_time(u_char *p, time_t t);
-
-/* milliseconds, as seconds with three decimals */
-u_char *ngx_http_katalo_counters_seconds(u_char *p, uint64_t msec);
-
 /*
- * The member "upstream_seconds" of counters of a key id.  Buckets are
- * cumulative, as in Prometheus; "zeros" tells whether to write empty ones.
+ * The label of the i-th counter of the family.  Empty: it has none yet, and
+ * has not been counted.
  */
-u_char *ngx_http_katalo_counters_histogram(u_char *p, uint64_t *counters,
-    ngx_uint_t zeros);
+ngx_str_t *ngx_http_katalo_counters_name(ngx_http_katalo_counters_t *family,
+    ngx_http_katalo_usage_t *usage, ngx_uint_t i);
+
+/* the place of a status in NGX_HTTP_KATALO_RESPONSES; 0 is no valid header */
+ngx_uint_t ngx_http_katalo_counters_status(ngx_uint_t status);
+
+/* upper bounds of the buckets in milliseconds; the last bucket has none */
+extern ngx_msec_t  ngx_http_katalo_counters_bounds[];
 
 
 #endif /* _NGX_HTTP_KATALO_COUNTERS_H_INCLUDED_ */

@@ -4,15 +4,16 @@
  */
 
 
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_conf_error.h"
+#include "ngx_http_katalo_destination.h"
+#include "ngx_http_katalo_key.h"
+#include "ngx_http_katalo_proxy.h"
 
 
 static char *ngx_http_katalo_destination_check_host(ngx_conf_t *cf,
     ngx_http_katalo_loc_conf_t *conf, ngx_http_upstream_conf_t *ucf);
 static char *ngx_http_katalo_destination_check_keys(ngx_conf_t *cf,
     ngx_http_katalo_loc_conf_t *conf, ngx_str_t *host);
-static ngx_uint_t ngx_http_katalo_destination_allowed(
-    ngx_http_katalo_key_t *key, ngx_str_t *host);
 
 
 void
@@ -43,8 +44,7 @@ ngx_http_katalo_destination_check(ngx_conf_t *cf,
     if (ucf->upstream == NULL && !ngx_http_katalo_proxy_tls(conf)) {
 
         if (conf->own && !conf->container) {
-            return ngx_http_katalo_conf_error(cf, &conf->conf_file,
-                       conf->conf_line,
+            return ngx_http_katalo_conf_error_at(cf, &conf->place,
                        "\"katalo_bearer\" in a location without "
                        "\"proxy_pass\", add \"proxy_pass https://"
                        "app.katalo.ai/api/v1/;\" or set \"katalo_bearer "
@@ -57,16 +57,14 @@ ngx_http_katalo_destination_check(ngx_conf_t *cf,
     }
 
     if (conf->upstream_tls && !ngx_http_katalo_proxy_tls(conf)) {
-        return ngx_http_katalo_conf_error(cf, &conf->conf_file,
-                   conf->conf_line,
+        return ngx_http_katalo_conf_error_at(cf, &conf->place,
                    "\"katalo_bearer\" would send the key over plain HTTP, use "
                    "\"proxy_pass https://...\", or \"katalo_upstream_tls off\" "
                    "if the network is trusted");
     }
 
     if (conf->upstream_tls && !ucf->ssl_verify) {
-        return ngx_http_katalo_conf_error(cf, &conf->conf_file,
-                   conf->conf_line,
+        return ngx_http_katalo_conf_error_at(cf, &conf->place,
                    "\"katalo_bearer\" would send the key to an unverified "
                    "upstream, remove \"proxy_ssl_verify off\", or set "
                    "\"katalo_upstream_tls off\" if the network is trusted");
@@ -106,14 +104,16 @@ ngx_http_katalo_destination_check_host(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
-    return ngx_http_katalo_conf_error(cf, &conf->conf_file, conf->conf_line,
+    /* nginx has the path of a socket without its prefix */
+
+    return ngx_http_katalo_conf_error_at(cf, &conf->place,
                "\"katalo_bearer\" would send the key \"%V\" to \"%V\", which "
-               "none of its \"host=\" names: add \"host=%V\" to the "
-               "\"katalo_key\" if it may go there%s", &conf->key->name, host,
-               host,
+               "is not among its \"host=\" names: %sadd \"host=%s%V\" to the "
+               "\"katalo_key\" if it may go there", &conf->key->name, host,
                conf->upstream_tls && !ucf->ssl_name
-               ? ", or for an \"upstream\" block set \"proxy_ssl_name\" to "
-                 "the name in its certificate" : "");
+               ? "set \"proxy_ssl_name\" to the name in the upstream's "
+                 "certificate, or " : "",
+               host->len && host->data[0] == '/' ? "unix:" : "", host);
 }
 
 
@@ -166,10 +166,12 @@ ngx_http_katalo_destination(ngx_http_request_t *r,
             return NGX_DECLINED;
         }
 
-        if (ucf->ssl_name
-            && ngx_http_complex_value(r, ucf->ssl_name, host) != NGX_OK)
-        {
-            return NGX_ERROR;
+        if (ucf->ssl_name && ucf->ssl_name->lengths) {
+            return NGX_AGAIN;
+        }
+
+        if (ucf->ssl_name) {
+            *host = ucf->ssl_name->value;
         }
     }
 
@@ -178,19 +180,30 @@ ngx_http_katalo_destination(ngx_http_request_t *r,
 }
 
 
-/* the name may come with a port */
+void
+ngx_http_katalo_destination_refused(ngx_http_request_t *r,
+    ngx_http_katalo_key_t *key, ngx_str_t *host)
+{
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "katalo: key \"%V\" may not be sent to \"%V\": its upstream "
+                  "must be verified TLS and be named by \"host=\"",
+                  &key->name, host);
+}
 
-static ngx_uint_t
+
+ngx_uint_t
 ngx_http_katalo_destination_allowed(ngx_http_katalo_key_t *key,
     ngx_str_t *host)
 {
     u_char      *p, *last, *colon;
     size_t       len;
     ngx_str_t   *h, domain;
-    ngx_uint_t   i;
+    ngx_uint_t   i, path;
 
     p = host->data;
     last = p + host->len;
+
+    path = (host->len && *p == '/');
 
     colon = host->len && *p == '[' ? ngx_strlchr(p, last, ']') : p;
     colon = colon ? ngx_strlchr(colon, last, ':') : NULL;
@@ -211,6 +224,18 @@ ngx_http_katalo_destination_allowed(ngx_http_katalo_key_t *key,
 
         if (h[i].len == 1 && h[i].data[0] == '*') {
             return 1;
+        }
+
+        if (path) {
+
+            if (h[i].len == len + 5
+                && ngx_strncmp(h[i].data, "unix:", 5) == 0
+                && ngx_strncmp(h[i].data + 5, p, len) == 0)
+            {
+                return 1;
+            }
+
+            continue;
         }
 
         /* ".suffix" is the domain and everything below it */

@@ -13,6 +13,11 @@
 #include "ngx_http_katalo.h"
 
 
+/* RFC 8297: a response of status 103, since nginx 1.29.0 */
+#define NGX_HTTP_KATALO_EARLY_HINTS  (nginx_version >= 1029000)
+
+
+static void ngx_http_katalo_filter_headers(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_katalo_filter_cors(ngx_str_t *name);
 static ngx_int_t ngx_http_katalo_filter_init(ngx_conf_t *cf);
 
@@ -50,9 +55,35 @@ ngx_module_t  ngx_http_katalo_filter_module = {
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
 
+#if (NGX_HTTP_KATALO_EARLY_HINTS)
+static ngx_http_output_header_filter_pt  ngx_http_next_early_hints_filter;
+#endif
+
 
 static ngx_int_t
 ngx_http_katalo_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_katalo_filter_headers(r);
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+#if (NGX_HTTP_KATALO_EARLY_HINTS)
+
+static ngx_int_t
+ngx_http_katalo_early_hints_filter(ngx_http_request_t *r)
+{
+    ngx_http_katalo_filter_headers(r);
+
+    return ngx_http_next_early_hints_filter(r);
+}
+
+#endif
+
+
+static void
+ngx_http_katalo_filter_headers(ngx_http_request_t *r)
 {
     ngx_uint_t                   i;
     ngx_list_part_t             *part;
@@ -62,7 +93,7 @@ ngx_http_katalo_header_filter(ngx_http_request_t *r)
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
 
     if (!klcf->enabled || !klcf->cors) {
-        return ngx_http_next_header_filter(r);
+        return;
     }
 
     part = &r->headers_out.headers.part;
@@ -84,8 +115,6 @@ ngx_http_katalo_header_filter(ngx_http_request_t *r)
             header[i].hash = 0;
         }
     }
-
-    return ngx_http_next_header_filter(r);
 }
 
 
@@ -129,6 +158,11 @@ ngx_http_katalo_filter_init(ngx_conf_t *cf)
 
     ngx_http_next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = ngx_http_katalo_header_filter;
+
+#if (NGX_HTTP_KATALO_EARLY_HINTS)
+    ngx_http_next_early_hints_filter = ngx_http_top_early_hints_filter;
+    ngx_http_top_early_hints_filter = ngx_http_katalo_early_hints_filter;
+#endif
 
     return NGX_OK;
 }

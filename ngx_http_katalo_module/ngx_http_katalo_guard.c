@@ -4,7 +4,15 @@
  */
 
 
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_ctx.h"
+#include "ngx_http_katalo_guard.h"
+#include "ngx_http_katalo_idempotency.h"
+#include "ngx_http_katalo_key.h"
+#include "ngx_http_katalo_operation.h"
+#include "ngx_http_katalo_refusal.h"
+#include "ngx_http_katalo_tripwire.h"
+#include "ngx_http_katalo_usage.h"
+#include "ngx_http_katalo_value.h"
 
 
 /* what a request header tells */
@@ -13,6 +21,7 @@
 #define NGX_HTTP_KATALO_CORS_REQUEST   0x02
 #define NGX_HTTP_KATALO_FROM_BROWSER   0x04
 #define NGX_HTTP_KATALO_CREDENTIAL     0x08
+#define NGX_HTTP_KATALO_IDEMPOTENT     0x10
 
 
 typedef struct {
@@ -21,8 +30,6 @@ typedef struct {
 } ngx_http_katalo_guard_header_t;
 
 
-static ngx_http_katalo_ctx_t *ngx_http_katalo_guard_create_ctx(
-    ngx_http_request_t *r, ngx_http_katalo_loc_conf_t *klcf);
 static uintptr_t ngx_http_katalo_guard_headers(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *klcf);
 static ngx_int_t ngx_http_katalo_guard_key(ngx_http_request_t *r,
@@ -67,6 +74,7 @@ static ngx_http_katalo_guard_header_t  ngx_http_katalo_guard_known[] = {
 ngx_int_t
 ngx_http_katalo_guard_handler(ngx_http_request_t *r)
 {
+    ngx_int_t                    rc;
     uintptr_t                    flags;
     ngx_http_katalo_ctx_t       *ctx;
     ngx_http_katalo_loc_conf_t  *klcf;
@@ -77,7 +85,7 @@ ngx_http_katalo_guard_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    ctx = ngx_http_katalo_guard_create_ctx(r, klcf);
+    ctx = ngx_http_katalo_ctx_create(r, klcf);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -95,89 +103,35 @@ ngx_http_katalo_guard_handler(ngx_http_request_t *r)
     }
 
     if (ctx->decision != NGX_HTTP_KATALO_ALLOWED) {
+        return ngx_http_katalo_refuse(r, ctx, ctx->decision);
+    }
 
-        if (ctx->key) {
-            ngx_http_katalo_usage_key(ctx->key, ctx->decision);
+    if (klcf->idempotency) {
+        rc = ngx_http_katalo_idempotency(r, ctx,
+                                         flags & NGX_HTTP_KATALO_IDEMPOTENT);
+
+        if (rc != NGX_OK) {
+            return rc;
         }
-
-        return ngx_http_katalo_refuse(r, ctx);
     }
 
     if (flags & NGX_HTTP_KATALO_CREDENTIAL) {
-        ngx_http_katalo_usage_key(ctx->key, NGX_HTTP_KATALO_STRIPPED);
+        ngx_http_katalo_usage_count(ctx->key, NGX_HTTP_KATALO_STRIPPED);
     }
 
     if (klcf->browser == NGX_HTTP_KATALO_BROWSER_REPORT
         && (flags & NGX_HTTP_KATALO_FROM_BROWSER))
     {
-        ngx_http_katalo_usage_key(ctx->key, NGX_HTTP_KATALO_BROWSER_REPORTED);
+        ngx_http_katalo_usage_count(ctx->key, NGX_HTTP_KATALO_BROWSER_REPORTED);
+    }
+
+    /* an error_page of a refusal may lead here */
+
+    if (r->internal) {
+        ngx_http_katalo_refusal_forget(r);
     }
 
     return NGX_DECLINED;
-}
-
-
-static ngx_http_katalo_ctx_t *
-ngx_http_katalo_guard_create_ctx(ngx_http_request_t *r,
-    ngx_http_katalo_loc_conf_t *klcf)
-{
-    ngx_http_katalo_ctx_t  *ctx;
-
-    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_katalo_ctx_t));
-    if (ctx == NULL) {
-        return NULL;
-    }
-
-    ctx->request = r;
-    ctx->conf = klcf;
-    ctx->operation = NGX_HTTP_KATALO_UNKNOWN;
-
-    /* as ngx_pool_cleanup_add() does, which would allocate once more */
-
-    ctx->cleanup.handler = ngx_http_katalo_attach_cleanup;
-    ctx->cleanup.data = ctx;
-    ctx->cleanup.next = r->pool->cleanup;
-
-    r->pool->cleanup = &ctx->cleanup;
-
-    ngx_http_set_ctx(r, ctx, ngx_http_katalo_module);
-
-    return ctx;
-}
-
-
-/* its parent was let through here, with the same method and path */
-
-ngx_http_katalo_ctx_t *
-ngx_http_katalo_guard_clone(ngx_http_request_t *r)
-{
-    ngx_http_katalo_ctx_t       *ctx, *parent;
-    ngx_http_katalo_loc_conf_t  *klcf;
-
-    if (r->parent == NULL) {
-        return NULL;
-    }
-
-    klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
-    parent = ngx_http_katalo_get_ctx(r->parent);
-
-    if (parent == NULL
-        || parent->conf != klcf
-        || parent->decision < NGX_HTTP_KATALO_ALLOWED)
-    {
-        return NULL;
-    }
-
-    ctx = ngx_http_katalo_guard_create_ctx(r, klcf);
-    if (ctx == NULL) {
-        return NULL;
-    }
-
-    ctx->key = parent->key;
-    ctx->operation = parent->operation;
-    ctx->decision = NGX_HTTP_KATALO_ALLOWED;
-
-    return ctx;
 }
 
 
@@ -188,6 +142,7 @@ ngx_http_katalo_guard_key(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *klcf, ngx_http_katalo_key_t **key)
 {
     ngx_str_t                     name;
+    ngx_http_katalo_ctx_t        *ctx;
     ngx_http_katalo_main_conf_t  *kmcf;
 
     if (klcf->key) {
@@ -195,13 +150,18 @@ ngx_http_katalo_guard_key(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (ngx_http_complex_value(r, klcf->variable, &name) != NGX_OK) {
+    if (ngx_http_katalo_value(r, klcf->variable, &name) != NGX_OK) {
         return NGX_ERROR;
     }
 
     kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
 
     *key = ngx_http_katalo_find_key(kmcf, &name);
+
+    if (*key == NULL) {
+        ctx = ngx_http_get_module_ctx(r, ngx_http_katalo_module);
+        ctx->named = name;
+    }
 
     return NGX_OK;
 }
@@ -278,7 +238,14 @@ ngx_http_katalo_guard_decide(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
         return NGX_HTTP_KATALO_OPERATION;
     }
 
-    if (ctx->key == NULL || !ngx_http_katalo_key_usable(ctx->key)) {
+    if (ctx->key == NULL) {
+        return ctx->named.len == 0
+               || (ctx->named.len == 3
+                   && ngx_strncmp(ctx->named.data, "off", 3) == 0)
+               ? NGX_HTTP_KATALO_NOT_GIVEN : NGX_HTTP_KATALO_UNDECLARED;
+    }
+
+    if (!ngx_http_katalo_key_usable(ctx->key)) {
         return NGX_HTTP_KATALO_NO_KEY;
     }
 
@@ -290,7 +257,7 @@ ngx_int_t
 ngx_http_katalo_guard_init(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *conf)
 {
     ngx_str_t                       *name;
-    ngx_uint_t                       i;
+    ngx_uint_t                       i, sent;
     ngx_array_t                      names;
     ngx_hash_init_t                  hash;
     ngx_http_katalo_guard_header_t  *known;
@@ -312,6 +279,7 @@ ngx_http_katalo_guard_init(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *conf)
     }
 
     name = conf->strip->elts;
+    sent = (conf->idempotency != NGX_HTTP_KATALO_IDEMPOTENCY_PASS);
 
     for (i = 0; i < conf->strip->nelts; i++) {
 
@@ -321,6 +289,21 @@ ngx_http_katalo_guard_init(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *conf)
         {
             return NGX_ERROR;
         }
+
+        if (ngx_strcasecmp(name[i].data, ngx_http_katalo_idempotency_name.data)
+            == 0)
+        {
+            sent = 0;
+        }
+    }
+
+    if (sent
+        && ngx_http_katalo_guard_add_header(&names, conf,
+                                            &ngx_http_katalo_idempotency_name,
+                                            NGX_HTTP_KATALO_IDEMPOTENT)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     hash.hash = &conf->headers;

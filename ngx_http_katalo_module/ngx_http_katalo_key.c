@@ -4,15 +4,12 @@
  */
 
 
+#include "ngx_http_katalo_source.h"
 #include "ngx_http_katalo_vault.h"
 
 #include <openssl/crypto.h>
 
 
-static ngx_int_t ngx_http_katalo_key_read_file(ngx_http_katalo_key_t *key,
-    ngx_str_t *text, ngx_http_katalo_key_error_t *error);
-static ngx_int_t ngx_http_katalo_key_read_env(ngx_http_katalo_key_t *key,
-    ngx_str_t *text, ngx_http_katalo_key_error_t *error);
 static ngx_int_t ngx_http_katalo_key_check(ngx_str_t *text, ngx_str_t *id,
     ngx_http_katalo_key_error_t *error);
 static void ngx_http_katalo_key_install(ngx_http_katalo_key_t *key,
@@ -42,9 +39,7 @@ ngx_http_katalo_key_read(ngx_http_katalo_vault_t *vault,
 
     error->err = 0;
 
-    rc = (key->source == NGX_HTTP_KATALO_SOURCE_ENV)
-         ? ngx_http_katalo_key_read_env(key, &text, error)
-         : ngx_http_katalo_key_read_file(key, &text, error);
+    rc = key->source->read(key, &text, error);
 
     if (rc == NGX_OK) {
         rc = ngx_http_katalo_key_check(&text, &id, error);
@@ -59,86 +54,9 @@ ngx_http_katalo_key_read(ngx_http_katalo_vault_t *vault,
         ngx_http_katalo_key_revoke(key);
     }
 
-    OPENSSL_cleanse(spare, sizeof(ngx_http_katalo_cell_t));
+    ngx_explicit_memzero(spare, sizeof(ngx_http_katalo_cell_t));
 
     return rc;
-}
-
-
-static ngx_int_t
-ngx_http_katalo_key_read_file(ngx_http_katalo_key_t *key, ngx_str_t *text,
-    ngx_http_katalo_key_error_t *error)
-{
-    ssize_t          n;
-    ngx_fd_t         fd;
-    ngx_int_t        rc;
-    ngx_file_info_t  fi;
-
-    /* O_NONBLOCK: a FIFO or a device must not hold up the worker */
-
-    fd = open((char *) key->path.data,
-              O_RDONLY|O_NONBLOCK|O_CLOEXEC|O_NOCTTY);
-
-    if (fd == NGX_INVALID_FILE) {
-        error->err = ngx_errno;
-        error->text = "could not be opened";
-        return NGX_ERROR;
-    }
-
-    rc = NGX_ERROR;
-
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
-        error->err = ngx_errno;
-        error->text = "could not be examined";
-        goto done;
-    }
-
-    if (!ngx_is_file(&fi)) {
-        error->text = "is not a regular file";
-        goto done;
-    }
-
-    ngx_http_katalo_key_file_id(&fi, &key->file_id);
-    key->file_mode = ngx_file_access(&fi);
-
-    do {
-        n = read(fd, text->data + text->len,
-                 NGX_HTTP_KATALO_READ_LEN - text->len);
-
-        if (n == -1) {
-            error->err = ngx_errno;
-            error->text = "could not be read";
-            goto done;
-        }
-
-        text->len += n;
-
-    } while (n != 0 && text->len < NGX_HTTP_KATALO_READ_LEN);
-
-    rc = NGX_OK;
-
-done:
-
-    (void) ngx_close_file(fd);
-
-    return rc;
-}
-
-
-static ngx_int_t
-ngx_http_katalo_key_read_env(ngx_http_katalo_key_t *key, ngx_str_t *text,
-    ngx_http_katalo_key_error_t *error)
-{
-    if (key->env_value == NULL) {
-        error->text = "is not in the environment that nginx was started with: "
-                      "set it and restart nginx";
-        return NGX_ERROR;
-    }
-
-    text->len = ngx_min(ngx_strlen(key->env_value), NGX_HTTP_KATALO_READ_LEN);
-    ngx_memcpy(text->data, key->env_value, text->len);
-
-    return NGX_OK;
 }
 
 
@@ -148,29 +66,26 @@ static ngx_int_t
 ngx_http_katalo_key_check(ngx_str_t *text, ngx_str_t *id,
     ngx_http_katalo_key_error_t *error)
 {
-    u_char      *p, *last, *dot;
-    ngx_uint_t   blank;
+    u_char  *p, *last, *dot;
 
     p = text->data;
     last = p + text->len;
-    blank = 1;
 
-    for ( /* void */ ; p < last; p++) {
-
-        if (!isspace(*p)) {
-            blank = 0;
-        }
+    while (p < last && isspace(*p)) {
+        p++;
     }
 
-    if (blank && text->len < NGX_HTTP_KATALO_READ_LEN) {
+    if (p == last && text->len < NGX_HTTP_KATALO_READ_LEN) {
         return NGX_DECLINED;
     }
 
+    /* a line end is not left in the cell */
+
     if (last[-1] == LF) {
-        last--;
+        *--last = '\0';
 
         if (last != text->data && last[-1] == CR) {
-            last--;
+            *--last = '\0';
         }
     }
 
@@ -229,13 +144,10 @@ ngx_http_katalo_key_install(ngx_http_katalo_key_t *key,
     key->changed = (len != from->secret.len
                     || CRYPTO_memcmp(key->cell->data, from->data, len) != 0);
 
-    ngx_memcpy(key->cell->data, from->data, from->secret.len);
-    key->cell->secret.len = from->secret.len;
+    /* the whole cell, since the key before may have been longer */
 
-    if (len > from->secret.len) {
-        OPENSSL_cleanse(key->cell->data + from->secret.len,
-                        len - from->secret.len);
-    }
+    ngx_memcpy(key->cell->data, from->data, sizeof(from->data));
+    key->cell->secret.len = from->secret.len;
 
     ngx_memcpy(key->id.data, id->data, id->len);
     key->id.len = id->len;
@@ -243,9 +155,17 @@ ngx_http_katalo_key_install(ngx_http_katalo_key_t *key,
 
 
 void
+ngx_http_katalo_key_inherit(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_key_t *from)
+{
+    ngx_http_katalo_key_install(key, from->cell, &from->id);
+}
+
+
+void
 ngx_http_katalo_key_revoke(ngx_http_katalo_key_t *key)
 {
-    OPENSSL_cleanse(key->cell->data, key->cell->secret.len);
+    ngx_explicit_memzero(key->cell->data, key->cell->secret.len);
     key->cell->secret.len = 0;
 }
 
@@ -259,7 +179,7 @@ ngx_http_katalo_key_log_error(ngx_http_katalo_key_t *key, ngx_uint_t level,
 }
 
 
-/* compared as bytes, so the padding is cleared too */
+/* ids are compared as bytes, padding included */
 
 void
 ngx_http_katalo_key_file_id(ngx_file_info_t *fi, ngx_http_katalo_file_id_t *id)

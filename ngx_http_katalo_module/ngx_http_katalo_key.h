@@ -4,31 +4,83 @@
  */
 
 
+/* A key is read from its source, checked, installed and revoked. */
+
+
 #ifndef _NGX_HTTP_KATALO_KEY_H_INCLUDED_
 #define _NGX_HTTP_KATALO_KEY_H_INCLUDED_
 
 
-/* ngx_http_katalo_vault.c: memory that holds secrets */
-
-/*
- * A vault holds the secrets of one configuration in pages of their own,
- * locked where allowed and left out of core dumps; the pool's cleanup wipes
- * and unmaps it.  NULL is logged.
- */
-ngx_http_katalo_vault_t *ngx_http_katalo_vault_create(ngx_conf_t *cf,
-    ngx_uint_t cells);
-
-/* gives the key its cell, empty as yet, and room for its id */
-ngx_int_t ngx_http_katalo_vault_add(ngx_conf_t *cf,
-    ngx_http_katalo_vault_t *vault, ngx_http_katalo_key_t *key);
-
-/* from now on, each new process locks its own copy */
-ngx_int_t ngx_http_katalo_vault_init_module(ngx_cycle_t *cycle);
-
-void ngx_http_katalo_vault_wipe(ngx_http_katalo_vault_t *vault);
+#include "ngx_http_katalo.h"
 
 
-/* ngx_http_katalo_key.c: read, check, install, revoke */
+/* the identity of a key file; another one if its content has changed */
+
+typedef struct {
+    dev_t                            dev;
+    ino_t                            ino;
+    off_t                            size;
+    struct timespec                  mtime;
+    struct timespec                  ctime;
+} ngx_http_katalo_file_id_t;
+
+
+/* why a key could not be read: the end of 'key "name": "path" ...' */
+
+typedef struct {
+    const char                      *text;
+    ngx_err_t                        err;
+} ngx_http_katalo_key_error_t;
+
+
+struct ngx_http_katalo_key_s {
+    ngx_str_node_t                   node;      /* in kmcf->names */
+    ngx_str_t                        name;
+    ngx_uint_t                       index;     /* in kmcf->keys */
+    ngx_http_katalo_source_t        *source;
+
+    /* the key file, or the environment variable's name; for messages */
+    ngx_str_t                        path;
+
+    ngx_array_t                      hosts;     /* ngx_str_t, lower case */
+    ngx_msec_t                       check;     /* 0: never */
+
+    ngx_http_katalo_place_t          place;
+
+    /* the environment block's copy of an "env:" key; wiped in workers */
+    char                            *env_value;
+
+    /* "Bearer kat_live_...", in the vault; empty while revoked */
+    ngx_http_katalo_cell_t          *cell;
+    ngx_str_t                        id;        /* publicKeyId */
+    ngx_http_katalo_file_id_t        file_id;
+    ngx_uint_t                       file_mode;
+    ngx_http_katalo_rotation_t      *rotation;  /* NULL: never checked */
+
+    unsigned                         changed:1; /* at the last read */
+    unsigned                         uncounted:1;
+    unsigned                         placed:1;  /* has a row since now */
+    unsigned                         optional:1;
+
+    /* an optional key whose source was unusable at the start; why */
+    unsigned                         broken:1;
+    ngx_http_katalo_key_error_t      error;
+
+    /* the rejected slot, plus 1; the time of the look at the file then */
+    ngx_uint_t                       rejected;
+    ngx_msec_t                       rejected_look;
+
+    /* when this process installed it; when it logged that a client has it */
+    ngx_msec_t                       published;
+    time_t                           exposed;
+
+    ngx_msec_t                       retried;   /* last, for a row */
+
+    ngx_http_katalo_usage_t         *usage;
+    ngx_uint_t                       row;       /* of the key name */
+    ngx_uint_t                       slot;      /* of the key id */
+};
+
 
 /* NULL: no key has this name */
 ngx_http_katalo_key_t *ngx_http_katalo_find_key(
@@ -45,14 +97,18 @@ ngx_int_t ngx_http_katalo_key_read(ngx_http_katalo_vault_t *vault,
     ngx_http_katalo_key_t *key, ngx_http_katalo_key_error_t *error);
 void ngx_http_katalo_key_revoke(ngx_http_katalo_key_t *key);
 
-/* names the key and its source, never its content */
+/* installs the secret of the same key in another configuration */
+void ngx_http_katalo_key_inherit(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_key_t *from);
+
+/* logs the key's name and path with the error, never its content */
 void ngx_http_katalo_key_log_error(ngx_http_katalo_key_t *key,
     ngx_uint_t level, ngx_log_t *log, ngx_http_katalo_key_error_t *error);
 
 void ngx_http_katalo_key_file_id(ngx_file_info_t *fi,
     ngx_http_katalo_file_id_t *id);
 
-/* the end of a run of the characters that a part of a key may have */
+/* returns the end of the characters that are allowed in a key */
 u_char *ngx_http_katalo_key_word(u_char *p, u_char *last);
 
 /* "Bearer kat_live_..." of a usable key; memory of the vault */
@@ -60,32 +116,6 @@ ngx_str_t *ngx_http_katalo_key_secret(ngx_http_katalo_key_t *key);
 
 #define ngx_http_katalo_key_usable(key)                                       \
     (ngx_http_katalo_key_secret(key)->len != 0)
-
-
-/* ngx_http_katalo_env.c: the environment that nginx was started with */
-
-/* the environment's own memory; NULL: not set */
-char *ngx_http_katalo_env_get(ngx_conf_t *cf, char *name);
-
-/* wipes an "env:" key from this process's environment block */
-void ngx_http_katalo_env_wipe(ngx_http_katalo_key_t *key);
-
-
-/* ngx_http_katalo_rotation.c: look, replace, revoke */
-
-/* looks at all files, then again every "check" interval */
-ngx_int_t ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
-    ngx_http_katalo_main_conf_t *kmcf);
-
-/* looks at the file of this key as soon as the current event is done */
-void ngx_http_katalo_rotation_check(ngx_http_katalo_key_t *key);
-
-
-/* ngx_http_katalo_tripwire.c: a client's own Katalo key */
-
-/* counts it and logs its id; "key" is the location's, or NULL */
-void ngx_http_katalo_tripwire(ngx_http_request_t *r,
-    ngx_http_katalo_key_t *key);
 
 
 #endif /* _NGX_HTTP_KATALO_KEY_H_INCLUDED_ */

@@ -4,7 +4,7 @@
  */
 
 
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_operation.h"
 
 
 static ngx_uint_t ngx_http_katalo_operation_builtin(ngx_http_request_t *r);
@@ -13,10 +13,6 @@ static ngx_uint_t ngx_http_katalo_operation_custom(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_katalo_operation_ambiguous(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_katalo_operation_is_plain(ngx_str_t *path);
 static size_t ngx_http_katalo_operation_cut(ngx_str_t *path);
-static char *ngx_http_katalo_operation_check_name(ngx_conf_t *cf,
-    ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *name);
-static char *ngx_http_katalo_operation_regex(ngx_conf_t *cf,
-    ngx_http_katalo_operation_t *operation, ngx_str_t *pattern);
 
 
 #define ngx_http_katalo_operation_ends(path, s)                               \
@@ -106,19 +102,19 @@ ngx_http_katalo_operation_builtin(ngx_http_request_t *r)
         return NGX_HTTP_KATALO_OTHER;
     }
 
-    if (ngx_http_katalo_operation_ends(&path, "/usage/summary")) {
-        return NGX_HTTP_KATALO_USAGE;
-    }
-
-    if (ngx_http_katalo_operation_ends(&path, "/billing/events")) {
-        return NGX_HTTP_KATALO_BILLING;
-    }
-
     if (ngx_http_katalo_operation_cut(&path)
         && (ngx_http_katalo_operation_ends(&path, "/generations")
             || ngx_http_katalo_operation_ends(&path, "/source-assets")))
     {
         return NGX_HTTP_KATALO_READ;
+    }
+
+    if (ngx_http_katalo_operation_ends(&r->uri, "/usage/summary")) {
+        return NGX_HTTP_KATALO_USAGE;
+    }
+
+    if (ngx_http_katalo_operation_ends(&r->uri, "/billing/events")) {
+        return NGX_HTTP_KATALO_BILLING;
     }
 
     return NGX_HTTP_KATALO_OTHER;
@@ -314,134 +310,4 @@ ngx_http_katalo_operation_find(ngx_http_katalo_main_conf_t *kmcf,
     }
 
     return NGX_ERROR;
-}
-
-
-char *
-ngx_http_katalo_conf_operation(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_katalo_main_conf_t *kmcf = conf;
-
-    char                         *rv;
-    ngx_str_t                    *value;
-    ngx_http_katalo_operation_t  *operation;
-
-    if (ngx_http_katalo_conf_literal_key(cf)) {
-        return NGX_CONF_ERROR;
-    }
-
-    value = cf->args->elts;
-
-    rv = ngx_http_katalo_operation_check_name(cf, kmcf, &value[1]);
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    operation = ngx_array_push(&kmcf->operations);
-    if (operation == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(operation, sizeof(ngx_http_katalo_operation_t));
-
-    operation->name = value[1];
-
-    if (ngx_strcmp(value[2].data, "*") != 0) {
-
-        /* RFC 9110, 9.1: method names are case-sensitive */
-
-        if (!ngx_http_katalo_conf_word(&value[2], "-_")
-            || ngx_strcmp(value[2].data, "HEAD") == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid method \"%V\" in "
-                               "\"katalo_operation\", use a method such as "
-                               "\"GET\", which stands for \"HEAD\" too, or "
-                               "\"*\"", &value[2]);
-            return NGX_CONF_ERROR;
-        }
-
-        operation->method = value[2];
-    }
-
-    return ngx_http_katalo_operation_regex(cf, operation, &value[3]);
-}
-
-
-static char *
-ngx_http_katalo_operation_check_name(ngx_conf_t *cf,
-    ngx_http_katalo_main_conf_t *kmcf, ngx_str_t *name)
-{
-    /* "all" is a word of katalo_allow, "total" a member of the status */
-
-    if (!ngx_http_katalo_conf_word(name, "_")
-        || name->len > NGX_HTTP_KATALO_NAME_LEN
-        || ngx_strcmp(name->data, "all") == 0
-        || ngx_strcmp(name->data, "total") == 0)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid name \"%V\" in \"katalo_operation\", use "
-                           "letters, digits and \"_\", but not \"all\" or "
-                           "\"total\"", name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (ngx_http_katalo_operation_find(kmcf, name) != NGX_ERROR) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate operation \"%V\" in "
-                           "\"katalo_operation\"", name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (kmcf->operations.nelts == NGX_HTTP_KATALO_CUSTOM) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "more than %d \"katalo_operation\" directives",
-                           NGX_HTTP_KATALO_CUSTOM);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_katalo_operation_regex(ngx_conf_t *cf,
-    ngx_http_katalo_operation_t *operation, ngx_str_t *pattern)
-{
-#if (NGX_PCRE)
-    u_char               errstr[NGX_MAX_CONF_ERRSTR];
-    ngx_regex_compile_t  rc;
-
-    if (pattern->len < 2 || pattern->data[0] != '~') {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid pattern \"%V\" in \"katalo_operation\", "
-                           "use \"~\" and a regular expression", pattern);
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&rc, sizeof(ngx_regex_compile_t));
-
-    rc.pattern.len = pattern->len - 1;
-    rc.pattern.data = pattern->data + 1;
-    rc.pool = cf->pool;
-    rc.err.len = NGX_MAX_CONF_ERRSTR;
-    rc.err.data = errstr;
-
-    if (ngx_regex_compile(&rc) != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "%V in \"katalo_operation\"", &rc.err);
-        return NGX_CONF_ERROR;
-    }
-
-    operation->regex = rc.regex;
-
-    return NGX_CONF_OK;
-
-#else
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"katalo_operation\" requires PCRE library");
-    return NGX_CONF_ERROR;
-
-#endif
 }

@@ -12,7 +12,14 @@
  */
 
 
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_ctx.h"
+#include "ngx_http_katalo_destination.h"
+#include "ngx_http_katalo_peer.h"
+#include "ngx_http_katalo_resolve.h"
+#include "ngx_http_katalo_session.h"
+#include "ngx_http_katalo_proxy.h"
+#include "ngx_http_katalo_value.h"
+#include "ngx_http_katalo_verify.h"
 
 
 static void ngx_http_katalo_peer_wrap(ngx_http_upstream_srv_conf_t *uscf);
@@ -20,8 +27,8 @@ static ngx_int_t ngx_http_katalo_peer_init_peer(ngx_http_request_t *r,
     ngx_http_upstream_srv_conf_t *uscf);
 static ngx_int_t ngx_http_katalo_peer_get(ngx_peer_connection_t *pc,
     void *data);
-static ngx_uint_t ngx_http_katalo_peer_trusted(ngx_http_request_t *r,
-    ngx_http_katalo_ctx_t *ctx, ngx_connection_t *c);
+static ngx_uint_t ngx_http_katalo_peer_trusted(ngx_http_katalo_ctx_t *ctx,
+    ngx_connection_t *c);
 static ngx_int_t ngx_http_katalo_peer_name(ngx_http_request_t *r,
     ngx_str_t *name);
 
@@ -41,7 +48,16 @@ ngx_http_katalo_peer_init(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *klcf)
     ngx_http_upstream_srv_conf_t   **uscf;
     ngx_http_upstream_main_conf_t   *umcf;
 
+    ucf = ngx_http_katalo_proxy_upstream(klcf);
+
     if (!klcf->upstream_tls) {
+
+        /* its addresses are held, whatever the protocol */
+
+        if (klcf->implicit) {
+            ngx_http_katalo_peer_wrap(ucf->upstream);
+        }
+
         return NGX_OK;
     }
 
@@ -59,8 +75,6 @@ ngx_http_katalo_peer_init(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *klcf)
             return NGX_ERROR;
         }
     }
-
-    ucf = ngx_http_katalo_proxy_upstream(klcf);
 
     if (SSL_CTX_set_ex_data(ucf->ssl->ctx, ngx_http_katalo_peer_context_index,
                             klcf)
@@ -89,22 +103,20 @@ ngx_http_katalo_peer_init(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *klcf)
 }
 
 
-/* connections are kept only for what is written as an "upstream" block */
-
 static void
 ngx_http_katalo_peer_wrap(ngx_http_upstream_srv_conf_t *uscf)
 {
     ngx_http_katalo_srv_conf_t  *kscf;
 
-    if (uscf->srv_conf == NULL
-        || uscf->peer.init == ngx_http_katalo_peer_init_peer)
-    {
+    if (uscf->peer.init == ngx_http_katalo_peer_init_peer) {
         return;
     }
 
-    kscf = ngx_http_conf_upstream_srv_conf(uscf, ngx_http_katalo_module);
+    if (uscf->srv_conf) {
+        kscf = ngx_http_conf_upstream_srv_conf(uscf, ngx_http_katalo_module);
+        kscf->init_peer = uscf->peer.init;
+    }
 
-    kscf->init_peer = uscf->peer.init;
     uscf->peer.init = ngx_http_katalo_peer_init_peer;
 }
 
@@ -117,19 +129,34 @@ ngx_http_katalo_peer_init_peer(ngx_http_request_t *r,
     ngx_http_katalo_ctx_t       *ctx;
     ngx_http_katalo_srv_conf_t  *kscf;
 
-    kscf = ngx_http_conf_upstream_srv_conf(uscf, ngx_http_katalo_module);
+    /* without an "upstream" block, nginx knows one method only */
 
-    rc = kscf->init_peer(r, uscf);
+    if (uscf->srv_conf) {
+        kscf = ngx_http_conf_upstream_srv_conf(uscf, ngx_http_katalo_module);
 
-    ctx = ngx_http_katalo_get_ctx(r);
+        if (kscf->host
+            && ngx_http_katalo_addresses_hold(r, kscf->host) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
 
-    if (rc == NGX_OK
-        && ctx
-        && ctx->upstream == r->upstream
-        && ctx->conf->upstream_tls)
-    {
+        rc = kscf->init_peer(r, uscf);
+
+    } else {
+        rc = ngx_http_upstream_init_round_robin_peer(r, uscf);
+    }
+
+    ctx = ngx_http_katalo_ctx_upstream(r);
+
+    if (rc == NGX_OK && ctx && ctx->conf->upstream_tls) {
         ctx->get_peer = r->upstream->peer.get;
         r->upstream->peer.get = ngx_http_katalo_peer_get;
+
+        ngx_http_katalo_session_add(ctx);
+
+        if (ctx->verify) {
+            ngx_http_katalo_verify_add(ctx);
+        }
     }
 
     return rc;
@@ -141,17 +168,9 @@ ngx_http_katalo_peer_get(ngx_peer_connection_t *pc, void *data)
 {
     ngx_int_t               rc;
     ngx_connection_t       *c;
-    ngx_http_request_t     *r;
-    ngx_http_upstream_t    *u;
     ngx_http_katalo_ctx_t  *ctx;
 
-    u = (ngx_http_upstream_t *)
-            ((u_char *) pc - offsetof(ngx_http_upstream_t, peer));
-
-    /* u->cleanup is the handler, the first field, of what has the request */
-
-    r = ((ngx_http_cleanup_t *) u->cleanup)->data;
-    ctx = ngx_http_katalo_get_ctx(r);
+    ctx = ngx_http_katalo_ctx_peer(pc);
 
     rc = ctx->get_peer(pc, data);
 
@@ -159,7 +178,7 @@ ngx_http_katalo_peer_get(ngx_peer_connection_t *pc, void *data)
 
     if (rc != NGX_DONE
         || c == NULL
-        || ngx_http_katalo_peer_trusted(r, ctx, c))
+        || ngx_http_katalo_peer_trusted(ctx, c))
     {
         return rc;
     }
@@ -182,12 +201,10 @@ ngx_http_katalo_peer_get(ngx_peer_connection_t *pc, void *data)
 
 
 static ngx_uint_t
-ngx_http_katalo_peer_trusted(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
-    ngx_connection_t *c)
+ngx_http_katalo_peer_trusted(ngx_http_katalo_ctx_t *ctx, ngx_connection_t *c)
 {
     SSL                         *ssl;
     ngx_str_t                    name;
-    ngx_http_upstream_conf_t    *ucf;
     ngx_http_katalo_loc_conf_t  *made;
 
     if (c->ssl == NULL) {
@@ -195,7 +212,6 @@ ngx_http_katalo_peer_trusted(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
     }
 
     ssl = c->ssl->connection;
-    ucf = r->upstream->conf;
 
     if (ctx->conf->destination_known
         && SSL_get_ex_data(ssl, ngx_http_katalo_peer_trusted_index)
@@ -204,24 +220,24 @@ ngx_http_katalo_peer_trusted(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
         return 1;
     }
 
-    if (c->ssl->session_ctx != ucf->ssl->ctx) {
+    made = SSL_CTX_get_ex_data(c->ssl->session_ctx,
+                               ngx_http_katalo_peer_context_index);
 
-        made = SSL_CTX_get_ex_data(c->ssl->session_ctx,
-                                   ngx_http_katalo_peer_context_index);
-
-        if (made == NULL
-            || !ngx_http_katalo_proxy_same_trust(made, ctx->conf))
-        {
-            return 0;
-        }
-    }
-
-    if (SSL_get_verify_result(ssl) != X509_V_OK
-        || ngx_http_katalo_peer_name(r, &name) != NGX_OK
-        || ngx_ssl_check_host(c, &name) != NGX_OK)
+    if (made == NULL
+        || made->trust == NULL
+        || made->trust != ctx->conf->trust
+        || SSL_get_verify_result(ssl) != X509_V_OK
+        || ngx_http_katalo_peer_name(ctx->request, &name) != NGX_OK
+        || ngx_ssl_check_host(c, &name) != NGX_OK
+        || (ctx->verify
+            && !ngx_http_katalo_destination_allowed(ctx->key, &name)))
     {
         return 0;
     }
+
+    /* as after a handshake, for the filter that verifies it */
+
+    ctx->upstream->ssl_name = name;
 
     (void) SSL_set_ex_data(ssl, ngx_http_katalo_peer_trusted_index, ctx->conf);
 
@@ -229,7 +245,10 @@ ngx_http_katalo_peer_trusted(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
 }
 
 
-/* the name that nginx would verify, without its port */
+/*
+ * The name that nginx would verify, without its port.  It may depend on the
+ * address, which nginx makes known a little later.
+ */
 
 static ngx_int_t
 ngx_http_katalo_peer_name(ngx_http_request_t *r, ngx_str_t *name)
@@ -242,8 +261,12 @@ ngx_http_katalo_peer_name(ngx_http_request_t *r, ngx_str_t *name)
     if (u->conf->ssl_name == NULL) {
         *name = u->ssl_name;
 
-    } else if (ngx_http_complex_value(r, u->conf->ssl_name, name) != NGX_OK) {
-        return NGX_ERROR;
+    } else {
+        u->state->peer = u->peer.name;
+
+        if (ngx_http_katalo_value(r, u->conf->ssl_name, name) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
     last = name->data + name->len;

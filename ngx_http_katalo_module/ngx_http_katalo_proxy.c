@@ -6,10 +6,7 @@
 
 /*
  * The bridge to the proxy module.  Its configuration is private, but the
- * offsets of its settings are in its public table of directives.  What a
- * location with a key needs is written into the proxy module's configuration
- * of that location before the proxy module merges and compiles it; locations
- * below it which have no key get back what the user wrote.
+ * offsets of its settings are in its public table of directives.
  */
 
 
@@ -31,8 +28,6 @@
 static ngx_int_t ngx_http_katalo_proxy_check_order(ngx_conf_t *cf);
 static ngx_int_t ngx_http_katalo_proxy_offset(ngx_conf_t *cf, char *name,
     ngx_http_katalo_conf_set_pt set, ngx_uint_t *offset);
-static void ngx_http_katalo_proxy_read(ngx_http_katalo_loc_conf_t *prev,
-    ngx_http_katalo_loc_conf_t *conf);
 
 
 ngx_http_katalo_proxy_setting_t  ngx_http_katalo_proxy_settings[] = {
@@ -55,15 +50,14 @@ ngx_http_katalo_proxy_setting_t  ngx_http_katalo_proxy_settings[] = {
 };
 
 
-static ngx_uint_t  ngx_http_katalo_proxy_headers_offset;
 static ngx_uint_t  ngx_http_katalo_proxy_upstream_offset;
 
+ngx_uint_t  ngx_http_katalo_proxy_headers_offset;
 ngx_uint_t  ngx_http_katalo_proxy_crl_offset;
 
 
 ngx_int_t
-ngx_http_katalo_proxy_init(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
-    ngx_http_katalo_loc_conf_t *main)
+ngx_http_katalo_proxy_init(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *main)
 {
     ngx_uint_t                        i, offset;
     ngx_http_katalo_proxy_setting_t  *setting;
@@ -101,13 +95,9 @@ ngx_http_katalo_proxy_init(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
         }
     }
 
-    ngx_http_katalo_proxy_ca_bundle(kmcf);
-
     /* while servers are merged, their configurations take this one's place */
 
-    main->proxy.conf = ngx_http_conf_get_module_loc_conf(cf,
-                                                       ngx_http_proxy_module);
-    ngx_http_katalo_proxy_read(NULL, main);
+    ngx_http_katalo_proxy_read(cf, NULL, main);
 
     return NGX_OK;
 }
@@ -169,51 +159,16 @@ ngx_http_katalo_proxy_offset(ngx_conf_t *cf, char *name,
 }
 
 
-char *
-ngx_http_katalo_proxy_merge(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf,
-    ngx_http_katalo_loc_conf_t *prev, ngx_http_katalo_loc_conf_t *conf)
-{
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    conf->proxy.conf = ngx_http_conf_get_module_loc_conf(cf,
-                                                       ngx_http_proxy_module);
-    ngx_http_katalo_proxy_read(prev, conf);
-
-    /* "if" and "limit_except" without "proxy_pass" */
-
-    conf->proxy.borrows = (clcf->noname && clcf->handler == NULL);
-
-    conf->proxy.changed = conf->enabled || prev->proxy.changed;
-
-    if (!conf->proxy.changed) {
-        return NGX_CONF_OK;
-    }
-
-    ngx_http_katalo_proxy_merge_settings(kmcf, conf, !conf->proxy.borrows);
-
-    if (clcf->handler
-        && ngx_http_katalo_proxy_check_trust(cf, conf) != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    return ngx_http_katalo_headers_merge(cf, kmcf, conf,
-        ngx_http_katalo_proxy_field(conf, ngx_http_katalo_proxy_headers_offset,
-                                    ngx_array_t *));
-}
-
-
-/* what the user wrote, here or above */
-
-static void
-ngx_http_katalo_proxy_read(ngx_http_katalo_loc_conf_t *prev,
+void
+ngx_http_katalo_proxy_read(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *prev,
     ngx_http_katalo_loc_conf_t *conf)
 {
     ngx_uint_t                      i, unset;
     ngx_array_t                    *headers;
     ngx_http_katalo_proxy_value_t  *value;
+
+    conf->proxy.conf = ngx_http_conf_get_module_loc_conf(cf,
+                                                       ngx_http_proxy_module);
 
     headers = *ngx_http_katalo_proxy_field(conf,
                                           ngx_http_katalo_proxy_headers_offset,
@@ -242,7 +197,7 @@ ngx_http_katalo_proxy_read(ngx_http_katalo_loc_conf_t *prev,
 
 
 void
-ngx_http_katalo_proxy_merge_settings(ngx_http_katalo_main_conf_t *kmcf,
+ngx_http_katalo_proxy_write(ngx_http_katalo_main_conf_t *kmcf,
     ngx_http_katalo_loc_conf_t *conf, ngx_uint_t trust)
 {
     ngx_str_t                        *str;
@@ -291,4 +246,17 @@ ngx_http_katalo_proxy_upstream(ngx_http_katalo_loc_conf_t *conf)
     return ngx_http_katalo_proxy_field(conf,
                                        ngx_http_katalo_proxy_upstream_offset,
                                        ngx_http_upstream_conf_t);
+}
+
+
+/* newer nginx has an object in each location, a context only for TLS */
+
+ngx_uint_t
+ngx_http_katalo_proxy_tls(ngx_http_katalo_loc_conf_t *conf)
+{
+    ngx_http_upstream_conf_t  *ucf;
+
+    ucf = ngx_http_katalo_proxy_upstream(conf);
+
+    return ucf->ssl && ucf->ssl->ctx;
 }

@@ -4,10 +4,7 @@
  */
 
 
-/*
- * What ngx_http_katalo_proxy.c and ngx_http_katalo_proxy_trust.c, and nobody
- * else, know of the proxy module.
- */
+/* The only code that knows the configuration of the proxy module. */
 
 
 #ifndef _NGX_HTTP_KATALO_PROXY_H_INCLUDED_
@@ -38,9 +35,11 @@ typedef struct {
 #define NGX_HTTP_KATALO_SSL_VERIFY       0
 #define NGX_HTTP_KATALO_SSL_DEPTH        2
 #define NGX_HTTP_KATALO_SSL_CERTIFICATE  3
+#define NGX_HTTP_KATALO_HTTP_VERSION     4
 
 extern ngx_http_katalo_proxy_setting_t  ngx_http_katalo_proxy_settings[];
 
+extern ngx_uint_t  ngx_http_katalo_proxy_headers_offset;
 extern ngx_uint_t  ngx_http_katalo_proxy_crl_offset;
 
 
@@ -52,22 +51,28 @@ extern ngx_uint_t  ngx_http_katalo_proxy_crl_offset;
                                 ngx_http_katalo_proxy_settings[i].offset, type)
 
 
+/* finds the proxy module's settings; NGX_ERROR is logged */
+ngx_int_t ngx_http_katalo_proxy_init(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *main);
+
+/* what the user wrote, here or above */
+void ngx_http_katalo_proxy_read(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *prev, ngx_http_katalo_loc_conf_t *conf);
+
 /*
  * Writes what a location needs, and the user did not set.  Settings of trust
  * would give the location a TLS context of its own, which the proxy module
  * makes only where "proxy_pass" is: "trust" tells whether to write them.
  */
-void ngx_http_katalo_proxy_merge_settings(ngx_http_katalo_main_conf_t *kmcf,
+void ngx_http_katalo_proxy_write(ngx_http_katalo_main_conf_t *kmcf,
     ngx_http_katalo_loc_conf_t *conf, ngx_uint_t trust);
 
-
-/* ngx_http_katalo_proxy_trust.c */
-
-/* the system's CA certificates, if there are any */
-void ngx_http_katalo_proxy_ca_bundle(ngx_http_katalo_main_conf_t *kmcf);
-
-char *ngx_http_katalo_proxy_check_trust(ngx_conf_t *cf,
+/* what is public of the location's configuration of the proxy module */
+ngx_http_upstream_conf_t *ngx_http_katalo_proxy_upstream(
     ngx_http_katalo_loc_conf_t *conf);
+
+/* may the upstream be TLS?  With variables it may turn out not to be */
+ngx_uint_t ngx_http_katalo_proxy_tls(ngx_http_katalo_loc_conf_t *conf);
 
 
 #endif /* _NGX_HTTP_KATALO_PROXY_H_INCLUDED_ */

@@ -4,108 +4,117 @@
  */
 
 
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_ctx.h"
+#include "ngx_http_katalo_operation.h"
+#include "ngx_http_katalo_refusal.h"
+#include "ngx_http_katalo_response.h"
+#include "ngx_http_katalo_usage.h"
+
+
+/* names that a worker remembers; bytes of one that are shown */
+#define NGX_HTTP_KATALO_REFUSAL_NAMES   16
+#define NGX_HTTP_KATALO_REFUSAL_SHOWN   64
 
 
 typedef struct {
-    ngx_uint_t    status;
-    ngx_str_t     envelope;
-} ngx_http_katalo_refusal_t;
+    uint32_t    hash;
+    time_t      logged;
+} ngx_http_katalo_refusal_name_t;
 
 
 static ngx_uint_t ngx_http_katalo_refusal_intercepted(ngx_http_request_t *r,
-    ngx_http_katalo_loc_conf_t *klcf, ngx_uint_t status);
-static ngx_int_t ngx_http_katalo_refusal_header(ngx_http_request_t *r,
-    char *name, ngx_str_t *value);
+    ngx_uint_t status);
+static void ngx_http_katalo_refusal_withdraw(ngx_http_request_t *r);
+static void ngx_http_katalo_refusal_no_key(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx);
+static ngx_uint_t ngx_http_katalo_refusal_log(ngx_str_t *name);
+static u_char *ngx_http_katalo_refusal_show(u_char *p, ngx_str_t *name);
 
 
-#define ngx_http_katalo_envelope(code, message, retryable)                    \
-    ngx_string("{\"error\":{\"code\":\"" code "\",\"message\":\"" message     \
-               "\",\"retryable\":" retryable ",\"retry_after\":null}}")
+/* this process's own; names beyond these have no line of theirs */
+
+static ngx_http_katalo_refusal_name_t
+    ngx_http_katalo_refusal_names[NGX_HTTP_KATALO_REFUSAL_NAMES];
 
 
-static ngx_http_katalo_refusal_t  ngx_http_katalo_refusals[] = {
-
-    { NGX_HTTP_FORBIDDEN, ngx_http_katalo_envelope("forbidden",
-          "CORS preflight refused by the gateway: it takes no browser calls. "
-          "Call your own backend, and let it call this API.", "false") },
-
-    { NGX_HTTP_FORBIDDEN, ngx_http_katalo_envelope("forbidden",
-          "Browser call refused by the gateway. Call your own backend, and "
-          "let it call this API.", "false") },
-
-    { NGX_HTTP_FORBIDDEN, ngx_http_katalo_envelope("forbidden",
-          "Operation refused by the gateway: it is not among those allowed "
-          "here. Ask the gateway's operator to allow it.", "false") },
-
-    { NGX_HTTP_SERVICE_UNAVAILABLE, ngx_http_katalo_envelope("unavailable",
-          "The gateway has no usable API key for this request at present. "
-          "Try again later, or tell the gateway's operator.", "true") }
-};
-
-
-static ngx_str_t  ngx_http_katalo_decision_names[] = {
-    ngx_string("preflight"),
-    ngx_string("browser"),
-    ngx_string("operation"),
-    ngx_string("no_key"),
-    ngx_string("destination"),
-    ngx_string(""),
-    ngx_string("attached")
-};
+static ngx_str_t  ngx_http_katalo_gateway = ngx_string("X-Katalo-Gateway");
 
 
 ngx_int_t
-ngx_http_katalo_refuse(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx)
+ngx_http_katalo_refuse(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
+    ngx_http_katalo_decision_e reason)
 {
-    ngx_str_t                     value;
-    ngx_http_complex_value_t      cv;
-    ngx_http_katalo_refusal_t    *refusal;
+    ngx_http_katalo_reason_t     *row;
     ngx_http_katalo_main_conf_t  *kmcf;
 
-    static ngx_str_t  type = ngx_string("application/json");
+    ctx->decision = reason;
 
-    refusal = &ngx_http_katalo_refusals[ctx->decision];
+    if (ctx->key) {
+        ngx_http_katalo_usage_count(ctx->key, reason);
 
-    if (ngx_http_katalo_refusal_header(r, "X-Katalo-Gateway",
-                                ngx_http_katalo_decision_name(ctx->decision))
+    } else if (reason >= NGX_HTTP_KATALO_REFUSALS) {
+        ngx_http_katalo_refusal_no_key(r, ctx);
+    }
+
+    if (r->internal) {
+        ngx_http_katalo_refusal_withdraw(r);
+    }
+
+    row = &ngx_http_katalo_reasons[reason];
+
+    if (!ctx->conf->intercept_errors
+        || !ngx_http_katalo_refusal_intercepted(r, row->status))
+    {
+        ngx_http_finalize_request(r, ngx_http_katalo_refusal_send(r, ctx));
+        return NGX_DONE;
+    }
+
+    if (ngx_http_katalo_response_header(r, &ngx_http_katalo_gateway,
+                                        &row->name)
         != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_katalo_refusal_intercepted(r, ctx->conf, refusal->status)) {
+    /* the log asks for it once the request is another one */
 
-        /* the log asks for it once the request is another one */
-
-        if (ctx->operation == NGX_HTTP_KATALO_UNKNOWN) {
-            kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
-            ctx->operation = ngx_http_katalo_operation(r, kmcf);
-        }
-
-        return refusal->status;
+    if (ctx->operation == NGX_HTTP_KATALO_UNKNOWN) {
+        kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
+        ctx->operation = ngx_http_katalo_operation(r, kmcf);
     }
 
-    ngx_str_set(&value, "no-store");
+    return row->status;
+}
 
-    if (ngx_http_katalo_refusal_header(r, "Cache-Control", &value) != NGX_OK) {
+
+ngx_int_t
+ngx_http_katalo_refusal_send(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx)
+{
+    ngx_http_complex_value_t   cv;
+    ngx_http_katalo_reason_t  *row;
+
+    static ngx_str_t  type = ngx_string("application/json");
+
+    row = &ngx_http_katalo_reasons[ctx->decision];
+
+    if (ngx_http_katalo_response_header(r, &ngx_http_katalo_gateway,
+                                        &row->name)
+        != NGX_OK
+        || ngx_http_katalo_response_no_store(r) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
 
-    cv.value = refusal->envelope;
+    cv.value = row->envelope;
 
-    ngx_http_finalize_request(r, ngx_http_send_response(r, refusal->status,
-                                                        &type, &cv));
-
-    return NGX_DONE;
+    return ngx_http_send_response(r, row->status, &type, &cv);
 }
 
 
 static ngx_uint_t
-ngx_http_katalo_refusal_intercepted(ngx_http_request_t *r,
-    ngx_http_katalo_loc_conf_t *klcf, ngx_uint_t status)
+ngx_http_katalo_refusal_intercepted(ngx_http_request_t *r, ngx_uint_t status)
 {
     ngx_uint_t                 i;
     ngx_http_err_page_t       *page;
@@ -113,7 +122,7 @@ ngx_http_katalo_refusal_intercepted(ngx_http_request_t *r,
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
 
-    if (!klcf->intercept_errors || clcf->error_pages == NULL) {
+    if (clcf->error_pages == NULL) {
         return 0;
     }
 
@@ -129,30 +138,144 @@ ngx_http_katalo_refusal_intercepted(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
-ngx_http_katalo_refusal_header(ngx_http_request_t *r, char *name,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
+/* a chain of error pages may lead to several refusals: the last one counts */
 
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
+static void
+ngx_http_katalo_refusal_withdraw(ngx_http_request_t *r)
+{
+    /* left by an upstream whose answer gave way to an error_page */
+
+    if (r->headers_out.status) {
+        ngx_http_clean_header(r);
+        return;
     }
 
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key.len = ngx_strlen(name);
-    h->key.data = (u_char *) name;
-    h->value = *value;
-
-    return NGX_OK;
+    ngx_http_katalo_refusal_forget(r);
 }
 
 
-ngx_str_t *
-ngx_http_katalo_decision_name(ngx_http_katalo_decision_e decision)
+void
+ngx_http_katalo_refusal_forget(ngx_http_request_t *r)
 {
-    return &ngx_http_katalo_decision_names[decision];
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *header;
+
+    part = &r->headers_out.headers.part;
+    header = part->elts;
+
+    for (i = 0; /* void */; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            header = part->elts;
+            i = 0;
+        }
+
+        if (header[i].key.data == ngx_http_katalo_gateway.data) {
+            header[i].hash = 0;
+        }
+    }
+}
+
+
+/*
+ * A variable of katalo_bearer may yield anything, and clients may choose it:
+ * what is logged of it is bounded, and shows no token.
+ */
+
+static void
+ngx_http_katalo_refusal_no_key(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx)
+{
+    u_char                       *last;
+    u_char                        buf[NGX_HTTP_KATALO_REFUSAL_SHOWN * 4 + 4];
+    ngx_http_katalo_main_conf_t  *kmcf;
+
+    kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
+
+    ngx_http_katalo_usage_no_key(kmcf->usage);
+
+    if (!ngx_http_katalo_refusal_log(&ctx->named)) {
+        return;
+    }
+
+    if (ctx->decision == NGX_HTTP_KATALO_NOT_GIVEN) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "katalo: nobody gave this client a key: \"%V\" in "
+                      "\"katalo_bearer\" is \"%V\"",
+                      &ctx->conf->bearer, &ctx->named);
+        return;
+    }
+
+    last = ngx_http_katalo_refusal_show(buf, &ctx->named);
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "katalo: \"%V\" in \"katalo_bearer\" names the key \"%*s\", "
+                  "there is no \"katalo_key\" of that name",
+                  &ctx->conf->bearer, (size_t) (last - buf), buf);
+}
+
+
+/* once a minute for each name; the clock may have been set back */
+
+static ngx_uint_t
+ngx_http_katalo_refusal_log(ngx_str_t *name)
+{
+    time_t                           now;
+    uint32_t                         hash;
+    ngx_uint_t                       i;
+    ngx_http_katalo_refusal_name_t  *known, *unused;
+
+    now = ngx_time();
+    hash = ngx_crc32_long(name->data, name->len);
+    unused = NULL;
+
+    for (i = 0; i < NGX_HTTP_KATALO_REFUSAL_NAMES; i++) {
+        known = &ngx_http_katalo_refusal_names[i];
+
+        if (now - known->logged >= 60 || known->logged - now >= 60) {
+            unused = known;
+
+        } else if (known->hash == hash) {
+            return 0;
+        }
+    }
+
+    if (unused == NULL) {
+        return 0;
+    }
+
+    unused->hash = hash;
+    unused->logged = now;
+
+    return 1;
+}
+
+
+static u_char *
+ngx_http_katalo_refusal_show(u_char *p, ngx_str_t *name)
+{
+    u_char   c;
+    size_t   i;
+
+    if (ngx_strlcasestrn(name->data, name->data + name->len,
+                         (u_char *) NGX_HTTP_KATALO_TOKEN,
+                         sizeof(NGX_HTTP_KATALO_TOKEN) - 2))
+    {
+        return ngx_sprintf(p, NGX_HTTP_KATALO_TOKEN "...");
+    }
+
+    for (i = 0; i < name->len && i < NGX_HTTP_KATALO_REFUSAL_SHOWN; i++) {
+        c = name->data[i];
+
+        p = (c < 0x20 || c > 0x7e || c == '"' || c == '\\')
+            ? ngx_sprintf(p, "\\x%02xi", c) : ngx_sprintf(p, "%c", c);
+    }
+
+    return i < name->len ? ngx_sprintf(p, "...") : p;
 }

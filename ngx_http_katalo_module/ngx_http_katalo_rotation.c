@@ -5,34 +5,115 @@
 
 
 /*
- * Each worker looks at the file of each key, unless another one has just seen
- * what it knows already: whoever comes first in an interval makes the system
- * call, and none depends on another one that may be gone.  A key is installed,
- * or dropped, only when its file has come to rest, so that one written in
- * place is not taken half-written.
+ * Each worker looks at all key files by itself: before it serves its first
+ * request, since the master may have read them long ago, and then every "check"
+ * interval.  Keys with the same interval have one timer.
  */
 
 
+#include "ngx_http_katalo_key.h"
 #include "ngx_http_katalo_rotation.h"
+#include "ngx_http_katalo_usage.h"
 
 
-/*
- * Milliseconds: for a file that took the place of another, or was emptied; and
- * for one that is written over in place.
- */
-#define NGX_HTTP_KATALO_ROTATION_REST      100
-#define NGX_HTTP_KATALO_ROTATION_IN_PLACE  1000
-
-/* milliseconds of work before other events; files until the clock is read */
-#define NGX_HTTP_KATALO_ROTATION_WORK      2
-#define NGX_HTTP_KATALO_ROTATION_SOME      8
+/* milliseconds of looks between other events */
+#define NGX_HTTP_KATALO_ROTATION_SLICE  2
 
 
-static ngx_uint_t ngx_http_katalo_rotation_seen(
-    ngx_http_katalo_rotation_t *rotation);
-static ngx_msec_t ngx_http_katalo_rotation_rest(
-    ngx_http_katalo_rotation_t *rotation, ngx_file_info_t *fi,
-    ngx_http_katalo_file_id_t *id);
+struct ngx_http_katalo_rotation_timer_s {
+    ngx_event_t                   event;
+    ngx_http_katalo_main_conf_t  *conf;
+    ngx_msec_t                    check;
+    ngx_msec_t                    due;      /* the time to look at all files */
+    ngx_uint_t                    next;     /* key; 0: a walk begins */
+    unsigned                      all:1;    /* files, in this walk */
+    unsigned                      soon:1;   /* some are not at rest */
+};
+
+
+static ngx_http_katalo_rotation_timer_t *ngx_http_katalo_rotation_timer(
+    ngx_cycle_t *cycle, ngx_http_katalo_main_conf_t *kmcf, ngx_msec_t check);
+static void ngx_http_katalo_rotation_handler(ngx_event_t *ev);
+static void ngx_http_katalo_rotation_walk(
+    ngx_http_katalo_rotation_timer_t *timer);
+
+
+ngx_int_t
+ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
+    ngx_http_katalo_main_conf_t *kmcf)
+{
+    ngx_msec_t                    wait;
+    ngx_uint_t                    i;
+    ngx_http_katalo_key_t       **key;
+    ngx_http_katalo_rotation_t   *rotation;
+
+    rotation = ngx_pcalloc(cycle->pool, kmcf->keys.nelts
+                                        * sizeof(ngx_http_katalo_rotation_t));
+    if (rotation == NULL) {
+        return NGX_ERROR;
+    }
+
+    key = kmcf->keys.elts;
+    wait = NGX_HTTP_KATALO_ROTATION_LIMIT;
+
+    for (i = 0; i < kmcf->keys.nelts; i++) {
+
+        if (key[i]->check == 0) {
+            continue;
+        }
+
+        rotation->key = key[i];
+        rotation->vault = kmcf->vault;
+        rotation->log = cycle->log;
+        rotation->timer = ngx_http_katalo_rotation_timer(cycle, kmcf,
+                                                         key[i]->check);
+        if (rotation->timer == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_katalo_rotation_begin(rotation, &wait);
+
+        key[i]->rotation = rotation++;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_http_katalo_rotation_timer_t *
+ngx_http_katalo_rotation_timer(ngx_cycle_t *cycle,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_msec_t check)
+{
+    ngx_uint_t                         i;
+    ngx_http_katalo_key_t            **key;
+    ngx_http_katalo_rotation_timer_t  *timer;
+
+    key = kmcf->keys.elts;
+
+    for (i = 0; i < kmcf->keys.nelts; i++) {
+        if (key[i]->rotation && key[i]->check == check) {
+            return key[i]->rotation->timer;
+        }
+    }
+
+    timer = ngx_pcalloc(cycle->pool, sizeof(ngx_http_katalo_rotation_timer_t));
+    if (timer == NULL) {
+        return NULL;
+    }
+
+    timer->conf = kmcf;
+    timer->check = check;
+    timer->due = ngx_current_msec + check;
+
+    timer->event.handler = ngx_http_katalo_rotation_handler;
+    timer->event.data = timer;
+    timer->event.log = cycle->log;
+    timer->event.cancelable = 1;
+
+    ngx_add_timer(&timer->event, NGX_HTTP_KATALO_ROTATION_AGAIN);
+
+    return timer;
+}
 
 
 void
@@ -43,222 +124,86 @@ ngx_http_katalo_rotation_check(ngx_http_katalo_key_t *key)
     rotation = key->rotation;
 
     if (rotation) {
-        rotation->asked = 1;
+        rotation->soon = 1;
+        rotation->timer->soon = 1;
 
-        ngx_http_katalo_rotation_later(&rotation->look, 0);
-
-        ngx_post_event(&rotation->look.schedule->event, &ngx_posted_events);
+        ngx_post_event(&rotation->timer->event, &ngx_posted_events);
     }
 }
 
 
-/*
- * In its phase of the next interval.  That depends on the clock only: what was
- * once looked at late does not stay so, and the groups keep apart.
- */
-
-void
-ngx_http_katalo_rotation_next(ngx_http_katalo_look_t *look)
-{
-    ngx_msec_t  check;
-
-    check = look->check;
-
-    ngx_http_katalo_rotation_later(look,
-        check - (ngx_current_msec + check - look->phase) % check);
-}
-
-
-void
-ngx_http_katalo_rotation_later(ngx_http_katalo_look_t *look, ngx_msec_t wait)
-{
-    if (look->scheduled) {
-        ngx_rbtree_delete(&look->schedule->looks, &look->node);
-    }
-
-    look->scheduled = 1;
-    look->node.key = ngx_current_msec + wait;
-
-    ngx_rbtree_insert(&look->schedule->looks, &look->node);
-}
-
-
-void
+static void
 ngx_http_katalo_rotation_handler(ngx_event_t *ev)
 {
-    ngx_msec_t                   rest, started;
-    ngx_msec_int_t               left;
-    ngx_rbtree_node_t           *node;
-    ngx_http_katalo_look_t      *look;
-    ngx_http_katalo_schedule_t  *schedule;
-    ngx_http_katalo_rotation_t  *rotation;
+    ngx_msec_int_t                     wait;
+    ngx_http_katalo_rotation_timer_t  *timer;
 
-    schedule = ev->data;
+    timer = ev->data;
 
-    started = ngx_current_msec;
+    if (timer->next == 0) {
+        timer->soon = 0;
+        timer->all = ((ngx_msec_int_t) (timer->due - ngx_current_msec) <= 0);
 
-    for ( ;; ) {
-        node = ngx_rbtree_min(schedule->looks.root, &schedule->sentinel);
-        left = (ngx_msec_int_t) (node->key - ngx_current_msec);
-
-        if (left > 0) {
-            break;
-        }
-
-        if (ngx_current_msec - started >= NGX_HTTP_KATALO_ROTATION_WORK) {
-            left = 1;
-            break;
-        }
-
-        look = ngx_rbtree_data(node, ngx_http_katalo_look_t, node);
-
-        rotation = &look->rotations[look->next];
-
-        if (++look->next == look->n) {
-            look->next = 0;
-            look->scheduled = 0;
-
-            ngx_rbtree_delete(&schedule->looks, node);
-
-            if (look->check) {
-                ngx_http_katalo_rotation_next(look);
-            }
-        }
-
-        rest = ngx_http_katalo_rotation_seen(rotation)
-               ? 0 : ngx_http_katalo_rotation_look(rotation);
-
-        ngx_http_katalo_usage_retry(rotation->key);
-
-        if (look->next % NGX_HTTP_KATALO_ROTATION_SOME == 0) {
-            ngx_time_update();
-        }
-
-        if (rest) {
-            ngx_http_katalo_rotation_later(&rotation->look, rest);
+        if (timer->all) {
+            timer->due = ngx_current_msec + timer->check;
         }
     }
 
-    /* a timer that is set would not be moved by less than 300 ms */
+    ngx_http_katalo_rotation_walk(timer);
+
+    if (timer->next) {
+        wait = 1;
+
+    } else {
+        wait = timer->due - ngx_current_msec;
+
+        if (timer->soon) {
+            wait = ngx_min(wait, NGX_HTTP_KATALO_ROTATION_AGAIN);
+        }
+    }
+
+    /* ngx_add_timer() does not move a timer by less than 300 ms */
 
     if (ev->timer_set) {
         ngx_del_timer(ev);
     }
 
-    ev->timedout = 0;
-
-    ngx_add_timer(ev, left);
+    ngx_add_timer(ev, ngx_max(wait, 1));
 }
 
 
-/* another worker has just seen that the file is still the same */
-
-static ngx_uint_t
-ngx_http_katalo_rotation_seen(ngx_http_katalo_rotation_t *rotation)
+static void
+ngx_http_katalo_rotation_walk(ngx_http_katalo_rotation_timer_t *timer)
 {
-    if (rotation->asked || rotation->moving || rotation->known_err) {
-        rotation->asked = 0;
-        return 0;
+    ngx_msec_t                    started;
+    ngx_http_katalo_key_t       **key;
+    ngx_http_katalo_rotation_t   *rotation;
+
+    key = timer->conf->keys.elts;
+    started = ngx_current_msec;
+
+    while (timer->next < timer->conf->keys.nelts) {
+        rotation = key[timer->next++]->rotation;
+
+        if (rotation == NULL
+            || rotation->timer != timer
+            || (!timer->all && !rotation->soon))
+        {
+            continue;
+        }
+
+        ngx_http_katalo_rotation_look(rotation);
+
+        if (rotation->soon) {
+            timer->soon = 1;
+        }
+
+        ngx_time_update();
+
+        if (ngx_current_msec - started >= NGX_HTTP_KATALO_ROTATION_SLICE) {
+            return;
+        }
     }
 
-    return ngx_http_katalo_usage_seen(rotation->key, &rotation->known);
-}
-
-
-/* returns when to look again, if the file is not at rest */
-
-ngx_msec_t
-ngx_http_katalo_rotation_look(ngx_http_katalo_rotation_t *rotation)
-{
-    ngx_msec_t                  rest;
-    ngx_file_info_t             fi;
-    ngx_http_katalo_key_t      *key;
-    ngx_http_katalo_file_id_t   id;
-
-    key = rotation->key;
-
-    if (ngx_file_info(key->path.data, &fi) == NGX_FILE_ERROR) {
-        rotation->moving = 0;
-        ngx_http_katalo_rotation_missing(rotation, ngx_errno);
-        return 0;
-    }
-
-    ngx_http_katalo_key_file_id(&fi, &id);
-
-    if (ngx_http_katalo_rotation_same(&id, &rotation->known)
-        && rotation->known_err == 0)
-    {
-        rotation->moving = 0;
-        ngx_http_katalo_usage_see(key, &id);
-        return 0;
-    }
-
-    rest = ngx_http_katalo_rotation_rest(rotation, &fi, &id);
-
-    if (rest) {
-        return rest;
-    }
-
-    rotation->moving = 0;
-    rotation->known = id;
-    rotation->known_err = 0;
-
-    ngx_http_katalo_rotation_install(rotation);
-
-    ngx_time_update();
-
-    return 0;
-}
-
-
-/*
- * For how long it must stay as it is.  The clock of a file server may differ,
- * so what does not change before the eyes of this process is at rest as well.
- */
-
-static ngx_msec_t
-ngx_http_katalo_rotation_rest(ngx_http_katalo_rotation_t *rotation,
-    ngx_file_info_t *fi, ngx_http_katalo_file_id_t *id)
-{
-    int64_t      age;
-    ngx_msec_t   rest, seen, moving;
-    ngx_time_t  *tp;
-
-    if (!rotation->moving) {
-        rotation->moving = 1;
-        rotation->moving_since = ngx_current_msec;
-    }
-
-    if (!ngx_http_katalo_rotation_same(id, &rotation->seen)) {
-        rotation->seen = *id;
-        rotation->seen_since = ngx_current_msec;
-    }
-
-    rest = NGX_HTTP_KATALO_ROTATION_REST;
-
-    if (id->size
-        && id->dev == rotation->known.dev
-        && id->ino == rotation->known.ino)
-    {
-        rest = NGX_HTTP_KATALO_ROTATION_IN_PLACE;
-    }
-
-    tp = ngx_timeofday();
-
-    age = ((int64_t) tp->sec - fi->st_mtim.tv_sec) * 1000
-          + (int64_t) tp->msec - fi->st_mtim.tv_nsec / 1000000;
-
-    seen = ngx_current_msec - rotation->seen_since;
-
-    moving = ngx_current_msec - rotation->moving_since;
-
-    if (age > (int64_t) rest || seen > rest
-        || moving > NGX_HTTP_KATALO_ROTATION_LIMIT)
-    {
-        return 0;
-    }
-
-    rest -= ngx_max(seen, (ngx_msec_t) ngx_max(age, 0));
-
-    return ngx_min(rest, NGX_HTTP_KATALO_ROTATION_LIMIT - moving) + 1;
+    timer->next = 0;
 }

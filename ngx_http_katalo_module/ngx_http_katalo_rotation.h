@@ -4,96 +4,72 @@
  */
 
 
+/* Key files are looked at, and keys replaced and revoked. */
+
+
 #ifndef _NGX_HTTP_KATALO_ROTATION_H_INCLUDED_
 #define _NGX_HTTP_KATALO_ROTATION_H_INCLUDED_
 
 
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_key.h"
 
 
-/*
- * All files of a process, by when they are looked at next: of many keys there
- * is one timer among those of the requests.
- */
+/* milliseconds after which a file that goes on changing is read */
+#define NGX_HTTP_KATALO_ROTATION_LIMIT  1500
 
-typedef struct {
-    ngx_event_t                     event;
-    ngx_rbtree_t                    looks;
-    ngx_rbtree_node_t               sentinel;
-} ngx_http_katalo_schedule_t;
+/* milliseconds between two looks at a file that is not at rest */
+#define NGX_HTTP_KATALO_ROTATION_AGAIN  50
 
 
-/*
- * Keys that follow each other are looked at together, once in an interval,
- * since to be woken costs more than a look.  A file that is not at rest has a
- * look of its own besides.
- */
-
-typedef struct {
-    ngx_rbtree_node_t               node;
-    ngx_http_katalo_schedule_t     *schedule;
-    ngx_http_katalo_rotation_t     *rotations;
-    ngx_uint_t                      n;
-    ngx_uint_t                      next;       /* of them, in this look */
-    ngx_msec_t                      check;      /* 0: once */
-    ngx_msec_t                      phase;      /* of the interval */
-    unsigned                        scheduled:1;
-} ngx_http_katalo_look_t;
+/* of all keys with the same "check" */
+typedef struct ngx_http_katalo_rotation_timer_s
+    ngx_http_katalo_rotation_timer_t;
 
 
 struct ngx_http_katalo_rotation_s {
-    ngx_http_katalo_look_t          look;       /* of its own */
-    ngx_log_t                      *log;
-    ngx_http_katalo_key_t          *key;
-    ngx_http_katalo_vault_t        *vault;
+    ngx_http_katalo_key_t             *key;
+    ngx_http_katalo_vault_t           *vault;
+    ngx_log_t                         *log;
+    ngx_http_katalo_rotation_timer_t  *timer;
 
-    /* last dealt with, and last seen; err: why it could not be examined */
-    ngx_http_katalo_file_id_t       known;
-    ngx_err_t                       known_err;
-    ngx_http_katalo_file_id_t       seen;
-    ngx_msec_t                      seen_since;
-    ngx_msec_t                      moving_since;
+    /* a changed file: its last identity, and since when */
+    ngx_http_katalo_file_id_t          seen;
+    ngx_msec_t                         seen_since;
+    ngx_msec_t                         moving_since;
 
-    ngx_http_katalo_key_error_t     error;      /* the last one */
-    ngx_http_katalo_file_id_t       error_file; /* only dev and ino */
+    ngx_http_katalo_key_error_t        error;   /* text NULL: none */
 
-    unsigned                        asked:1;    /* for a look of its own */
-    unsigned                        unreadable:1;
-    unsigned                        failed:1;
-    unsigned                        moving:1;   /* not at rest yet */
+    unsigned                           soon:1;  /* look before "due" */
+    unsigned                           moving:1;
+    unsigned                           failed:1;
+    unsigned                           unreadable:1;
 };
 
 
-#define ngx_http_katalo_rotation_same(a, b)                                   \
-    (ngx_memcmp(a, b, sizeof(ngx_http_katalo_file_id_t)) == 0)
+/* ngx_http_katalo_rotation.c: when to look */
+
+/* looks at all files, then again every "check" interval */
+ngx_int_t ngx_http_katalo_rotation_init_process(ngx_cycle_t *cycle,
+    ngx_http_katalo_main_conf_t *kmcf);
+
+/* looks at the file of this key as soon as the current event is done */
+void ngx_http_katalo_rotation_check(ngx_http_katalo_key_t *key);
 
 
-/* milliseconds: a file that goes on changing is at rest after so long */
-#define NGX_HTTP_KATALO_ROTATION_LIMIT     1500
+/* ngx_http_katalo_rotation_look.c: one look at one file */
 
+/*
+ * The first look of a process.  It sleeps until the file is at rest, for
+ * *wait milliseconds at most, and subtracts the time from *wait.
+ */
+void ngx_http_katalo_rotation_begin(ngx_http_katalo_rotation_t *rotation,
+    ngx_msec_t *wait);
 
-/* ngx_http_katalo_rotation.c */
-
-/* the timer's: all looks that are due */
-void ngx_http_katalo_rotation_handler(ngx_event_t *ev);
-
-/* returns in how many milliseconds to look again, 0 if the file is at rest */
-ngx_msec_t ngx_http_katalo_rotation_look(ngx_http_katalo_rotation_t *rotation);
-
-/* in the next interval; in so many milliseconds, whenever it was to be */
-void ngx_http_katalo_rotation_next(ngx_http_katalo_look_t *look);
-void ngx_http_katalo_rotation_later(ngx_http_katalo_look_t *look,
-    ngx_msec_t wait);
-
-
-/* ngx_http_katalo_rotation_install.c: what comes of a look at the file */
-
-/* the file is at rest: its key is installed, or revoked, or the last kept */
-void ngx_http_katalo_rotation_install(ngx_http_katalo_rotation_t *rotation);
-
-/* the file could not be examined, "err" says why; the last key is kept */
-void ngx_http_katalo_rotation_missing(ngx_http_katalo_rotation_t *rotation,
-    ngx_err_t err);
+/*
+ * If the file has changed, its key is installed or revoked; if the file is
+ * unusable, the last key is kept; if it is not at rest, "soon" is set.
+ */
+void ngx_http_katalo_rotation_look(ngx_http_katalo_rotation_t *rotation);
 
 
 #endif /* _NGX_HTTP_KATALO_ROTATION_H_INCLUDED_ */

@@ -5,16 +5,40 @@
 
 
 /*
- * A page is written piece by piece into one buffer; after each buffer the
- * worker turns to its other events, and the buffer is used again when the
- * client has taken it.
+ * A page is written in pieces to one buffer.  After each buffer the worker
+ * handles its other events; the buffer is used again once it is sent.
  */
 
 
+#include "ngx_http_katalo_conf_error.h"
+#include "ngx_http_katalo_hosts.h"
+#include "ngx_http_katalo_response.h"
 #include "ngx_http_katalo_status.h"
+#include "ngx_http_katalo_status_ready.h"
+#include "ngx_http_katalo_usage_read.h"
 
 
 #define NGX_HTTP_KATALO_STATUS_BUFFER  (2 * NGX_HTTP_KATALO_STATUS_PIECE)
+
+
+/*
+ * A client whose Accept contains one of "types" gets the format.  "headers"
+ * adds response headers, and may be NULL.
+ */
+
+typedef struct {
+    ngx_str_t                        name;
+    ngx_str_t                        content_type;
+    char                            *types[2];
+    ngx_int_t                      (*headers)(ngx_http_request_t *r);
+    ngx_http_katalo_renderer_t      *renderer;
+} ngx_http_katalo_status_format_t;
+
+
+typedef struct {
+    ngx_http_katalo_page_t           page;
+    ngx_buf_t                       *buf;
+} ngx_http_katalo_status_ctx_t;
 
 
 static ngx_int_t ngx_http_katalo_status_handler(ngx_http_request_t *r);
@@ -22,6 +46,8 @@ static ngx_int_t ngx_http_katalo_status_negotiate(ngx_http_request_t *r,
     ngx_http_katalo_status_format_t **format);
 static ngx_http_katalo_status_format_t *ngx_http_katalo_status_format(
     ngx_str_t *name);
+static ngx_http_katalo_status_format_t *ngx_http_katalo_status_accept(
+    ngx_http_request_t *r);
 static ngx_int_t ngx_http_katalo_status_send_header(ngx_http_request_t *r,
     ngx_http_katalo_status_format_t *format);
 static void ngx_http_katalo_status_write(ngx_http_request_t *r);
@@ -29,45 +55,23 @@ static ngx_int_t ngx_http_katalo_status_send(ngx_http_request_t *r,
     ngx_http_katalo_status_ctx_t *ctx);
 
 
-char  *ngx_http_katalo_status_sources[] = { "file", "env", "credential" };
-
-char  *ngx_http_katalo_status_states[] = { "current", "previous", "revoked" };
-
-
-static ngx_str_t  ngx_http_katalo_status_json_types[] = {
-    ngx_string("application/json"),
-    ngx_null_string
-};
-
-static ngx_str_t  ngx_http_katalo_status_prometheus_types[] = {
-    ngx_string("text/plain"),
-    ngx_string("application/openmetrics-text"),
-    ngx_null_string
-};
-
-static ngx_str_t  ngx_http_katalo_status_html_types[] = {
-    ngx_string("text/html"),
-    ngx_null_string
-};
-
-
-/* the first one is the default */
+/* the first one is the default; with several types, the first one counts */
 
 static ngx_http_katalo_status_format_t  ngx_http_katalo_status_formats[] = {
 
     { ngx_string("json"), ngx_string("application/json"),
-      ngx_http_katalo_status_json_types, NULL, ngx_http_katalo_status_json },
+      { "application/json", NULL }, NULL, &ngx_http_katalo_status_json },
+
+    { ngx_string("html"), ngx_string("text/html; charset=utf-8"),
+      { "text/html", NULL }, ngx_http_katalo_status_html_headers,
+      &ngx_http_katalo_status_html },
 
     { ngx_string("prometheus"),
       ngx_string("text/plain; version=0.0.4; charset=utf-8"),
-      ngx_http_katalo_status_prometheus_types, NULL,
-      ngx_http_katalo_status_prometheus },
+      { "text/plain", "application/openmetrics-text" }, NULL,
+      &ngx_http_katalo_status_prometheus },
 
-    { ngx_string("html"), ngx_string("text/html; charset=utf-8"),
-      ngx_http_katalo_status_html_types, ngx_http_katalo_status_html_headers,
-      ngx_http_katalo_status_html },
-
-    { ngx_null_string, ngx_null_string, NULL, NULL, NULL }
+    { ngx_null_string, ngx_null_string, { NULL, NULL }, NULL, NULL }
 };
 
 
@@ -102,8 +106,9 @@ ngx_http_katalo_status_handler(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    ctx->conf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
-    ctx->format = format;
+    ngx_http_katalo_status_page_init(&ctx->page,
+                 ngx_http_get_module_main_conf(r, ngx_http_katalo_module),
+                 format->renderer);
 
     ctx->buf = ngx_create_temp_buf(r->pool, NGX_HTTP_KATALO_STATUS_BUFFER);
     if (ctx->buf == NULL) {
@@ -130,6 +135,9 @@ ngx_http_katalo_status_negotiate(ngx_http_request_t *r,
     ngx_str_t                    value;
     ngx_http_katalo_loc_conf_t  *klcf;
 
+    static ngx_str_t  vary = ngx_string("Vary");
+    static ngx_str_t  accept = ngx_string("Accept");
+
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
 
     value = klcf->status_format;
@@ -141,12 +149,9 @@ ngx_http_katalo_status_negotiate(ngx_http_request_t *r,
         return *format ? NGX_OK : NGX_HTTP_BAD_REQUEST;
     }
 
-    *format = ngx_http_katalo_status_accept(r, ngx_http_katalo_status_formats);
-    if (*format == NULL) {
-        return NGX_ERROR;
-    }
+    *format = ngx_http_katalo_status_accept(r);
 
-    return ngx_http_katalo_status_add_header(r, "Vary", "Accept");
+    return ngx_http_katalo_response_header(r, &vary, &accept);
 }
 
 
@@ -168,26 +173,58 @@ ngx_http_katalo_status_format(ngx_str_t *name)
 }
 
 
+/* what browsers and Prometheus send has no need of weights */
+
+static ngx_http_katalo_status_format_t *
+ngx_http_katalo_status_accept(ngx_http_request_t *r)
+{
+    char                             *type;
+    ngx_uint_t                        i, key;
+    ngx_http_variable_value_t        *accept;
+    ngx_http_katalo_status_format_t  *format;
+
+    static ngx_str_t  name = ngx_string("http_accept");
+
+    key = ngx_hash_key(name.data, name.len);
+    accept = ngx_http_get_variable(r, &name, key);
+
+    if (accept == NULL || accept->not_found) {
+        return ngx_http_katalo_status_formats;
+    }
+
+    for (format = ngx_http_katalo_status_formats; format->name.len; format++) {
+
+        for (i = 0; i < 2 && format->types[i]; i++) {
+            type = format->types[i];
+
+            if (ngx_strlcasestrn(accept->data, accept->data + accept->len,
+                                 (u_char *) type, ngx_strlen(type) - 1))
+            {
+                return format;
+            }
+        }
+    }
+
+    return ngx_http_katalo_status_formats;
+}
+
+
 static ngx_int_t
 ngx_http_katalo_status_send_header(ngx_http_request_t *r,
     ngx_http_katalo_status_format_t *format)
 {
-    u_char  *parameters;
+    u_char     *last;
+    ngx_str_t  *type;
 
-    parameters = ngx_strlchr(format->content_type.data,
-                             format->content_type.data
-                             + format->content_type.len, ';');
+    type = &format->content_type;
+    last = ngx_strlchr(type->data, type->data + type->len, ';');
 
     r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.content_type = format->content_type;
-    r->headers_out.content_type_len = parameters
-                                    ? (size_t) (parameters
-                                                - format->content_type.data)
-                                    : format->content_type.len;
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = last ? (size_t) (last - type->data)
+                                           : type->len;
 
-    if (ngx_http_katalo_status_add_header(r, "Cache-Control", "no-store")
-        != NGX_OK)
-    {
+    if (ngx_http_katalo_response_no_store(r) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -198,29 +235,6 @@ ngx_http_katalo_status_send_header(ngx_http_request_t *r,
     ngx_http_clear_content_length(r);
 
     return ngx_http_send_header(r);
-}
-
-
-ngx_int_t
-ngx_http_katalo_status_add_header(ngx_http_request_t *r, char *name,
-    char *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value.data = (u_char *) value;
-    h->value.len = ngx_strlen(value);
-
-    return NGX_OK;
 }
 
 
@@ -244,7 +258,9 @@ ngx_http_katalo_status_write(ngx_http_request_t *r)
     rc = ngx_buf_size(ctx->buf) ? ngx_http_output_filter(r, NULL)
                                 : ngx_http_katalo_status_send(r, ctx);
 
-    if (rc == NGX_ERROR || (ctx->done && ngx_buf_size(ctx->buf) == 0)) {
+    if (rc == NGX_ERROR
+        || (ctx->page.snapshot.done && ngx_buf_size(ctx->buf) == 0))
+    {
         ngx_http_finalize_request(r, rc);
         return;
     }
@@ -272,25 +288,28 @@ static ngx_int_t
 ngx_http_katalo_status_send(ngx_http_request_t *r,
     ngx_http_katalo_status_ctx_t *ctx)
 {
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
+    ngx_buf_t                   *b;
+    ngx_chain_t                  out;
+    ngx_http_katalo_snapshot_t  *snapshot;
 
     b = ctx->buf;
+    snapshot = &ctx->page.snapshot;
 
     b->pos = b->start;
     b->last = b->start;
 
-    if (ctx->conf->usage) {
-        ngx_http_katalo_usage_read_processes(ctx->conf->usage);
+    if (snapshot->usage) {
+        ngx_http_katalo_usage_read_processes(snapshot->usage);
     }
 
-    while (!ctx->done && b->end - b->last >= NGX_HTTP_KATALO_STATUS_PIECE) {
-        b->last = ctx->format->render(ctx, b->last);
+    while (!snapshot->done && b->end - b->last >= NGX_HTTP_KATALO_STATUS_PIECE)
+    {
+        b->last = ngx_http_katalo_status_piece(&ctx->page, b->last);
     }
 
-    b->flush = !ctx->done;
-    b->last_buf = (ctx->done && r == r->main);
-    b->last_in_chain = ctx->done;
+    b->flush = !snapshot->done;
+    b->last_buf = (snapshot->done && r == r->main);
+    b->last_in_chain = snapshot->done;
 
     out.buf = b;
     out.next = NULL;
@@ -299,46 +318,114 @@ ngx_http_katalo_status_send(ngx_http_request_t *r,
 }
 
 
-u_char *
-ngx_http_katalo_status_name(u_char *p, ngx_http_katalo_status_ctx_t *ctx,
-    ngx_http_katalo_counters_t *group, ngx_uint_t i)
+void
+ngx_http_katalo_status_page_init(ngx_http_katalo_page_t *page,
+    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_renderer_t *renderer)
 {
-    if (group->names) {
-        return ngx_sprintf(p, "%s", group->names[i]);
-    }
+    ngx_http_katalo_snapshot_t  *snapshot;
 
-    return ngx_sprintf(p, "%V", ngx_http_katalo_operation_name(ctx->conf, i));
+    ngx_memzero(page, sizeof(ngx_http_katalo_page_t));
+
+    page->conf = kmcf;
+    page->renderer = renderer;
+
+    snapshot = &page->snapshot;
+
+    snapshot->usage = kmcf->usage;
+    snapshot->time = ngx_time();
+
+    if (kmcf->usage) {
+        ngx_http_katalo_usage_read(kmcf->usage, snapshot);
+    }
 }
 
 
-ngx_uint_t
-ngx_http_katalo_status_count(ngx_http_katalo_status_ctx_t *ctx,
-    ngx_http_katalo_counters_t *group)
+u_char *
+ngx_http_katalo_status_piece(ngx_http_katalo_page_t *page, u_char *p)
 {
-    if (group->n == NGX_HTTP_KATALO_OPERATIONS) {
-        return NGX_HTTP_KATALO_BUILTIN + ctx->conf->operations.nelts;
+    ngx_http_katalo_key_t       **keys;
+    ngx_http_katalo_renderer_t   *renderer;
+    ngx_http_katalo_snapshot_t   *snapshot;
+
+    renderer = page->renderer;
+    snapshot = &page->snapshot;
+    keys = page->conf->keys.elts;
+
+    if (snapshot->rows == 0) {
+        p = renderer->begin(snapshot, p);
+
+        snapshot->key = 0;
+        snapshot->host = 0;
+        snapshot->pass += (snapshot->rows == 0);
+
+        return p;
     }
 
-    return group->n;
+    if ((snapshot->rows & NGX_HTTP_KATALO_ROWS_OF_HOSTS)
+        && ngx_http_katalo_hosts_read(page->conf, snapshot->host,
+                                     &page->host)
+           == NGX_OK)
+    {
+        p = renderer->host(snapshot, p, &page->host);
+        snapshot->host++;
+
+        return p;
+    }
+
+    if (snapshot->key == page->conf->keys.nelts
+        || (snapshot->rows & NGX_HTTP_KATALO_ROWS_OF_HOSTS))
+    {
+        snapshot->pass++;
+        snapshot->rows = 0;
+
+        return p;
+    }
+
+    if ((snapshot->rows & NGX_HTTP_KATALO_ROWS_OF_KEYS) && !page->entered) {
+        page->entered = 1;
+        ngx_http_katalo_usage_read_key(keys[snapshot->key], &page->key);
+
+        return renderer->key(snapshot, p, &page->key);
+    }
+
+    if ((snapshot->rows & NGX_HTTP_KATALO_ROWS_OF_IDS)
+        && ngx_http_katalo_usage_read_id(keys[snapshot->key], page->serial,
+                                         &page->id)
+           == NGX_OK)
+    {
+        page->serial = page->id.serial;
+        p = renderer->id(snapshot, p, &page->id);
+        snapshot->id++;
+
+        return p;
+    }
+
+    snapshot->key++;
+    snapshot->id = 0;
+    page->serial = 0;
+    page->entered = 0;
+
+    return p;
 }
 
 
 char *
-ngx_http_katalo_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+ngx_http_katalo_conf_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_katalo_loc_conf_t *klcf = conf;
 
     ngx_str_t                 *value;
     ngx_http_core_loc_conf_t  *clcf;
 
-    if (ngx_http_katalo_conf_literal_key(cf)) {
-        return NGX_CONF_ERROR;
-    }
-
+    value = cf->args->elts;
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (clcf->handler == ngx_http_katalo_status_handler) {
+    if (clcf->handler == ngx_http_katalo_status_handler || klcf->ready) {
         return "is duplicate";
+    }
+
+    if (cf->args->nelts > 1 && ngx_strcmp(value[1].data, "ready") == 0) {
+        return ngx_http_katalo_status_ready_set(cf, klcf);
     }
 
     clcf->handler = ngx_http_katalo_status_handler;
@@ -347,15 +434,12 @@ ngx_http_katalo_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (cf->args->nelts == 2) {
-        value = cf->args->elts;
-
-        if (ngx_http_katalo_status_format(&value[1]) == NULL) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid value \"%V\" in \"katalo_status\", "
-                               "use \"json\", \"prometheus\" or \"html\"",
-                               &value[1]);
-            return NGX_CONF_ERROR;
+    if (cf->args->nelts > 1) {
+        if (cf->args->nelts > 2 || !ngx_http_katalo_status_format(&value[1])) {
+            return ngx_http_katalo_conf_error(cf,
+                       "invalid value \"%V\" in \"katalo_status\", use "
+                       "\"json\", \"prometheus\" or \"html\" alone, or "
+                       "\"ready key=NAME\"", &value[cf->args->nelts - 1]);
         }
 
         klcf->status_format = value[1];

@@ -5,14 +5,14 @@
 
 
 /*
- * The page has no data in it: its script takes that from the JSON.  It is the
- * same for each request, so the browser can be told by their hashes which
- * style and which script it may use.
+ * The page has no data: its script reads the JSON.  The page is the same for
+ * each request, so its policy names style and script by their hashes.
  */
 
 
-#include "ngx_http_katalo_status.h"
+#include "ngx_http_katalo_response.h"
 #include "ngx_http_katalo_status_page.h"
+#include "ngx_http_katalo_status_render.h"
 
 #include <openssl/evp.h>
 
@@ -31,39 +31,48 @@
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
+static u_char *ngx_http_katalo_status_html_begin(
+    ngx_http_katalo_snapshot_t *snapshot, u_char *p);
 static ngx_int_t ngx_http_katalo_status_hash(ngx_str_t *hash, char *begin,
     char *end);
 
 
-u_char *
-ngx_http_katalo_status_html(ngx_http_katalo_status_ctx_t *ctx, u_char *p)
-{
-    size_t  size;
+ngx_http_katalo_renderer_t  ngx_http_katalo_status_html = {
+    ngx_http_katalo_status_html_begin, NULL, NULL, NULL
+};
 
-    size = ngx_min(NGX_HTTP_KATALO_STATUS_PAGE - ctx->part,
+
+/* a pass writes one piece */
+
+static u_char *
+ngx_http_katalo_status_html_begin(ngx_http_katalo_snapshot_t *snapshot,
+    u_char *p)
+{
+    size_t  pos, size;
+
+    pos = snapshot->pass * NGX_HTTP_KATALO_STATUS_PIECE;
+    size = ngx_min(NGX_HTTP_KATALO_STATUS_PAGE - pos,
                    NGX_HTTP_KATALO_STATUS_PIECE);
 
-    p = ngx_cpymem(p, ngx_http_katalo_status_page + ctx->part, size);
+    snapshot->done = (pos + size == NGX_HTTP_KATALO_STATUS_PAGE);
 
-    ctx->part += size;
-    ctx->done = (ctx->part == NGX_HTTP_KATALO_STATUS_PAGE);
-
-    return p;
+    return ngx_cpymem(p, ngx_http_katalo_status_page + pos, size);
 }
 
 
 ngx_int_t
 ngx_http_katalo_status_html_init(ngx_conf_t *cf)
 {
-    u_char                       *policy;
     u_char                        script_hash[NGX_HTTP_KATALO_STATUS_HASH];
     u_char                        style_hash[NGX_HTTP_KATALO_STATUS_HASH];
-    ngx_str_t                     script, style;
+    ngx_str_t                    *policy, script, style;
     ngx_http_katalo_main_conf_t  *kmcf;
 
     kmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_katalo_module);
 
-    if (kmcf->status_policy) {
+    policy = &kmcf->status_policy;
+
+    if (policy->data) {
         return NGX_OK;
     }
 
@@ -78,15 +87,15 @@ ngx_http_katalo_status_html_init(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    policy = ngx_pnalloc(cf->pool, sizeof(NGX_HTTP_KATALO_STATUS_POLICY)
-                                   + script.len + style.len);
-    if (policy == NULL) {
+    policy->data = ngx_pnalloc(cf->pool, sizeof(NGX_HTTP_KATALO_STATUS_POLICY)
+                                         + script.len + style.len);
+    if (policy->data == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_sprintf(policy, NGX_HTTP_KATALO_STATUS_POLICY "%Z", &script, &style);
-
-    kmcf->status_policy = (char *) policy;
+    policy->len = ngx_sprintf(policy->data, NGX_HTTP_KATALO_STATUS_POLICY,
+                              &script, &style)
+                  - policy->data;
 
     return NGX_OK;
 }
@@ -97,20 +106,22 @@ ngx_http_katalo_status_html_headers(ngx_http_request_t *r)
 {
     ngx_http_katalo_main_conf_t  *kmcf;
 
+    static ngx_str_t  policy = ngx_string("Content-Security-Policy");
+    static ngx_str_t  options = ngx_string("X-Content-Type-Options");
+    static ngx_str_t  nosniff = ngx_string("nosniff");
+    static ngx_str_t  referrer = ngx_string("Referrer-Policy");
+    static ngx_str_t  no_referrer = ngx_string("no-referrer");
+
     kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
 
-    if (ngx_http_katalo_status_add_header(r, "Content-Security-Policy",
-                                          kmcf->status_policy)
+    if (ngx_http_katalo_response_header(r, &policy, &kmcf->status_policy)
         != NGX_OK
-        || ngx_http_katalo_status_add_header(r, "X-Content-Type-Options",
-                                             "nosniff")
-           != NGX_OK)
+        || ngx_http_katalo_response_header(r, &options, &nosniff) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_katalo_status_add_header(r, "Referrer-Policy",
-                                             "no-referrer");
+    return ngx_http_katalo_response_header(r, &referrer, &no_referrer);
 }
 
 

@@ -4,145 +4,111 @@
  */
 
 
-#include "ngx_http_katalo_status.h"
+#include "ngx_http_katalo_json.h"
+#include "ngx_http_katalo_status_render.h"
 
 
-static u_char *ngx_http_katalo_json_key(ngx_http_katalo_status_ctx_t *ctx,
-    u_char *p, ngx_http_katalo_key_t *key);
-static u_char *ngx_http_katalo_json_id(ngx_http_katalo_status_ctx_t *ctx,
-    u_char *p, ngx_http_katalo_id_row_t *row);
+static u_char *ngx_http_katalo_status_json_begin(
+    ngx_http_katalo_snapshot_t *snapshot, u_char *p);
+static u_char *ngx_http_katalo_status_json_key(
+    ngx_http_katalo_snapshot_t *snapshot, u_char *p,
+    ngx_http_katalo_key_row_t *row);
+static u_char *ngx_http_katalo_status_json_id(
+    ngx_http_katalo_snapshot_t *snapshot, u_char *p,
+    ngx_http_katalo_id_row_t *row);
+static u_char *ngx_http_katalo_status_json_host(
+    ngx_http_katalo_snapshot_t *snapshot, u_char *p,
+    ngx_http_katalo_host_row_t *row);
 
 
-/* the cursor is the key, and in it 0 for its own facts or its n-th id */
+ngx_http_katalo_renderer_t  ngx_http_katalo_status_json = {
+    ngx_http_katalo_status_json_begin,
+    ngx_http_katalo_status_json_key,
+    ngx_http_katalo_status_json_id,
+    ngx_http_katalo_status_json_host
+};
 
-u_char *
-ngx_http_katalo_status_json(ngx_http_katalo_status_ctx_t *ctx, u_char *p)
+
+/* the next key, or the second pass, ends the ids of the key before */
+
+static u_char *
+ngx_http_katalo_status_json_begin(ngx_http_katalo_snapshot_t *snapshot,
+    u_char *p)
 {
-    ngx_http_katalo_key_t     **key;
-    ngx_http_katalo_id_row_t    row;
-
-    if (ctx->part == 0) {
-        p = ngx_sprintf(p, "{\"time\":");
-        p = ngx_http_katalo_counters_time(p, ngx_time());
-        p = ngx_sprintf(p, ",\"keys\":[");
-        ctx->part = 1;
+    if (snapshot->pass == 1) {
+        snapshot->rows = NGX_HTTP_KATALO_ROWS_OF_HOSTS;
+        return ngx_sprintf(p, "%s],\"upstreams\":[",
+                           snapshot->key ? "]}" : "");
     }
 
-    if (ctx->key == ctx->conf->keys.nelts) {
-        ctx->done = 1;
+    if (snapshot->pass == 2) {
+        snapshot->done = 1;
         return ngx_sprintf(p, "]}\n");
     }
 
-    key = ctx->conf->keys.elts;
-    key += ctx->key;
+    snapshot->rows = NGX_HTTP_KATALO_ROWS_OF_KEYS|NGX_HTTP_KATALO_ROWS_OF_IDS;
 
-    if (ctx->id == 0) {
-        ctx->id = 1;
-        return ngx_http_katalo_json_key(ctx, p, *key);
-    }
+    *p++ = '{';
+    p = ngx_http_katalo_json_time(p, "time", snapshot->time);
 
-    if (ngx_http_katalo_usage_read_id(*key, ctx->serial, &row) == NGX_OK) {
-        ctx->id++;
-        ctx->serial = row.serial;
-        return ngx_http_katalo_json_id(ctx, p, &row);
-    }
-
-    ctx->key++;
-    ctx->id = 0;
-    ctx->serial = 0;
-
-    return ngx_sprintf(p, "]}");
+    return ngx_sprintf(p, ",\"denied\":{\"no_key\":%uL},"
+                       "\"unattributed\":%uL,\"keys\":[",
+                       snapshot->no_keys, snapshot->unattributed);
 }
 
 
-u_char *
-ngx_http_katalo_json_counters(ngx_http_katalo_status_ctx_t *ctx, u_char *p,
-    ngx_uint_t of_id, uint64_t *counters)
+static u_char *
+ngx_http_katalo_status_json_key(ngx_http_katalo_snapshot_t *snapshot,
+    u_char *p, ngx_http_katalo_key_row_t *row)
 {
-    uint64_t                     total;
-    ngx_uint_t                   i, n;
-    ngx_http_katalo_counters_t  *group;
+    p = ngx_sprintf(p, "%s{\"key\":\"%V\",\"source\":\"%V\"",
+                    snapshot->key ? "]}," : "", &row->name,
+                    &row->source);
 
-    for (group = ngx_http_katalo_counters; group->json; group++) {
+    p = ngx_http_katalo_json_boolean(p, "usable", row->usable);
+    p = ngx_http_katalo_json_boolean(p, "rejected", row->rejected);
+    p = ngx_http_katalo_json_boolean(p, "source_ok", row->source_ok);
+    p = ngx_http_katalo_json_boolean(p, "reload_only", row->reload_only);
+    p = ngx_http_katalo_json_counters(p, snapshot->usage, 0, row->counters, 1);
+    p = ngx_http_katalo_json_time(p, "leaked_key_seen", row->leaked);
+    p = ngx_http_katalo_json_number(p, "in_flight", row->in_flight);
+    p = ngx_http_katalo_json_name(p, "ids");
 
-        if (group->of_id != of_id) {
-            continue;
-        }
-
-        if (group->label == NULL) {
-            p = ngx_sprintf(p, ",\"%s\":%uL", group->json,
-                            counters[group->first]);
-            continue;
-        }
-
-        n = ngx_http_katalo_status_count(ctx, group);
-
-        p = ngx_sprintf(p, ",\"%s\":{", group->json);
-
-        if (group->first == NGX_HTTP_KATALO_REQUESTS && of_id) {
-            total = 0;
-
-            for (i = 0; i < n; i++) {
-                total += counters[group->first + i];
-            }
-
-            p = ngx_sprintf(p, "\"total\":%uL,", total);
-        }
-
-        for (i = 0; i < n; i++) {
-            p = ngx_sprintf(p, "\"");
-            p = ngx_http_katalo_status_name(p, ctx, group, i);
-            p = ngx_sprintf(p, "\":%uL,", counters[group->first + i]);
-        }
-
-        p[-1] = '}';
-    }
+    *p++ = '[';
 
     return p;
 }
 
 
 static u_char *
-ngx_http_katalo_json_key(ngx_http_katalo_status_ctx_t *ctx, u_char *p,
-    ngx_http_katalo_key_t *key)
+ngx_http_katalo_status_json_id(ngx_http_katalo_snapshot_t *snapshot,
+    u_char *p, ngx_http_katalo_id_row_t *row)
 {
-    ngx_http_katalo_key_row_t  row;
+    p = ngx_sprintf(p, "%s{\"key_id\":\"%V\",\"state\":\"%s\"",
+                    snapshot->id ? "," : "", &row->id,
+                    row->state);
 
-    ngx_http_katalo_usage_read_key(key, &row);
+    p = ngx_http_katalo_json_counters(p, snapshot->usage, 1, row->counters, 1);
+    p = ngx_http_katalo_json_time(p, "first_used", row->first_used);
+    p = ngx_http_katalo_json_time(p, "last_used", row->last_used);
 
-    p = ngx_sprintf(p, "%s{\"key\":\"%V\",\"source\":\"%s\",\"usable\":%s,"
-                    "\"rejected\":%s",
-                    ctx->key ? "," : "", &row.name,
-                    ngx_http_katalo_status_sources[row.source],
-                    row.usable ? "true" : "false",
-                    row.rejected ? "true" : "false");
+    *p++ = '}';
 
-    p = ngx_http_katalo_json_counters(ctx, p, 0, row.counters);
-
-    return ngx_sprintf(p, ",\"in_flight\":%uL,\"rotations\":%uL,"
-                          "\"read_failures\":%uL,\"ids\":[",
-                       row.in_flight, row.rotations, row.read_failures);
+    return p;
 }
 
 
 static u_char *
-ngx_http_katalo_json_id(ngx_http_katalo_status_ctx_t *ctx, u_char *p,
-    ngx_http_katalo_id_row_t *row)
+ngx_http_katalo_status_json_host(ngx_http_katalo_snapshot_t *snapshot,
+    u_char *p, ngx_http_katalo_host_row_t *row)
 {
-    p = ngx_sprintf(p, "%s{\"key_id\":\"%V\",\"state\":\"%s\"",
-                    ctx->id > 2 ? "," : "", &row->id,
-                    ngx_http_katalo_status_states[row->state]);
+    p = ngx_sprintf(p, "%s{\"host\":\"%V\"", snapshot->host ? "," : "",
+                    &row->name);
 
-    p = ngx_http_katalo_json_counters(ctx, p, 1, row->counters);
+    p = ngx_http_katalo_json_number(p, "addresses", row->addresses);
+    p = ngx_http_katalo_json_time(p, "resolved", row->resolved);
+    p = ngx_http_katalo_json_number(p, "failures", row->failures);
 
-    p = ngx_sprintf(p, ",\"first_used\":");
-    p = ngx_http_katalo_counters_time(p, row->first_used);
-    p = ngx_sprintf(p, ",\"last_used\":");
-    p = ngx_http_katalo_counters_time(p, row->last_used);
-
-
-    *p++ = ',';
-    p = ngx_http_katalo_counters_histogram(p, row->counters, 1);
     *p++ = '}';
 
     return p;

@@ -5,203 +5,179 @@
 
 
 /*
- * Prometheus' text format, version 0.0.4.  A counter that is zero is written
- * too: a series that begins with its first increment has no rate for it.
+ * Prometheus text format 0.0.4.  Counters of zero are written, since rate()
+ * misses the first increment of a new series.
  *
- * Label values need no escaping: what names and ids are made of is checked
- * when a configuration or a key is read, and has no quote, backslash or line
- * end in it.
+ * Label values need no escaping: the configuration and the key reader accept
+ * only letters, digits, "_", "-" and "." in names and ids, and a host is one
+ * that name servers were asked for.
  */
 
 
-#include "ngx_http_katalo_status.h"
+#include "ngx_http_katalo_counters.h"
+#include "ngx_http_katalo_json.h"
+#include "ngx_http_katalo_status_render.h"
 
 
-typedef struct ngx_http_katalo_family_s  ngx_http_katalo_family_t;
+/* a metric that is no counter of the table */
 
-/* one of the writers is set, and tells what the family is a fact of */
-
-struct ngx_http_katalo_family_s {
+typedef struct {
     char                            *metric;
     char                            *type;
     char                            *help;
-
-    u_char                        *(*write_key)(u_char *p,
-                                         ngx_http_katalo_family_t *family,
-                                         ngx_http_katalo_key_row_t *row);
-    u_char                        *(*write_id)(u_char *p,
-                                         ngx_http_katalo_family_t *family,
+    ngx_uint_t                       rows;
+    size_t                           offset;    /* of a value in a row */
+    u_char                        *(*id)(u_char *p, char *metric,
                                          ngx_http_katalo_id_row_t *row);
+} ngx_http_katalo_metric_t;
 
-    size_t                           offset;    /* of a value in the row */
-    ngx_http_katalo_counters_t      *group;     /* or the group of counters */
-    ngx_http_katalo_status_ctx_t    *ctx;
+
+static u_char *ngx_http_katalo_prometheus_begin(
+    ngx_http_katalo_snapshot_t *snapshot, u_char *p);
+static ngx_http_katalo_counters_t *ngx_http_katalo_prometheus_pass(
+    ngx_http_katalo_snapshot_t *snapshot, ngx_http_katalo_metric_t **metric);
+static u_char *ngx_http_katalo_prometheus_head(u_char *p, char *metric,
+    char *type, char *help);
+static u_char *ngx_http_katalo_prometheus_zone(u_char *p,
+    ngx_http_katalo_snapshot_t *snapshot);
+static u_char *ngx_http_katalo_prometheus_key(
+    ngx_http_katalo_snapshot_t *snapshot, u_char *p,
+    ngx_http_katalo_key_row_t *row);
+static u_char *ngx_http_katalo_prometheus_id(
+    ngx_http_katalo_snapshot_t *snapshot, u_char *p,
+    ngx_http_katalo_id_row_t *row);
+static u_char *ngx_http_katalo_prometheus_host(
+    ngx_http_katalo_snapshot_t *snapshot, u_char *p,
+    ngx_http_katalo_host_row_t *row);
+static u_char *ngx_http_katalo_prometheus_counters(
+    ngx_http_katalo_snapshot_t *snapshot, u_char *p,
+    ngx_http_katalo_counters_t *family, ngx_str_t *key, ngx_str_t *id,
+    uint64_t *counters);
+static u_char *ngx_http_katalo_prometheus_series(u_char *p, char *metric,
+    char *suffix, ngx_str_t *key, ngx_str_t *id);
+static u_char *ngx_http_katalo_prometheus_histogram(u_char *p, char *metric,
+    ngx_http_katalo_id_row_t *row);
+static u_char *ngx_http_katalo_prometheus_bound(u_char *p, ngx_uint_t bucket);
+static u_char *ngx_http_katalo_prometheus_last_used(u_char *p, char *metric,
+    ngx_http_katalo_id_row_t *row);
+static u_char *ngx_http_katalo_prometheus_info(u_char *p, char *metric,
+    ngx_http_katalo_id_row_t *row);
+
+
+ngx_http_katalo_renderer_t  ngx_http_katalo_status_prometheus = {
+    ngx_http_katalo_prometheus_begin,
+    ngx_http_katalo_prometheus_key,
+    ngx_http_katalo_prometheus_id,
+    ngx_http_katalo_prometheus_host
 };
 
 
-static ngx_http_katalo_family_t *ngx_http_katalo_prometheus_family(
-    ngx_http_katalo_status_ctx_t *ctx, ngx_http_katalo_family_t *family);
-static u_char *ngx_http_katalo_prometheus_head(u_char *p, char *metric,
-    char *type, char *help);
-static u_char *ngx_http_katalo_prometheus_series(u_char *p, char *metric,
-    char *suffix, ngx_str_t *key, ngx_str_t *id);
-static u_char *ngx_http_katalo_prometheus_counters(u_char *p,
-    ngx_http_katalo_family_t *family, ngx_str_t *key, ngx_str_t *id,
-    uint64_t *counters);
-static u_char *ngx_http_katalo_prometheus_key_counters(u_char *p,
-    ngx_http_katalo_family_t *family, ngx_http_katalo_key_row_t *row);
-static u_char *ngx_http_katalo_prometheus_id_counters(u_char *p,
-    ngx_http_katalo_family_t *family, ngx_http_katalo_id_row_t *row);
-static u_char *ngx_http_katalo_prometheus_value(u_char *p,
-    ngx_http_katalo_family_t *family, ngx_http_katalo_key_row_t *row);
-static u_char *ngx_http_katalo_prometheus_histogram(u_char *p,
-    ngx_http_katalo_family_t *family, ngx_http_katalo_id_row_t *row);
-static u_char *ngx_http_katalo_prometheus_last_used(u_char *p,
-    ngx_http_katalo_family_t *family, ngx_http_katalo_id_row_t *row);
-static u_char *ngx_http_katalo_prometheus_info(u_char *p,
-    ngx_http_katalo_family_t *family, ngx_http_katalo_id_row_t *row);
-static u_char *ngx_http_katalo_prometheus_slots(u_char *p,
-    ngx_http_katalo_status_ctx_t *ctx);
-
-
-/* these follow the groups of ngx_http_katalo_counters[] */
-
-static ngx_http_katalo_family_t  ngx_http_katalo_prometheus_families[] = {
+static ngx_http_katalo_metric_t  ngx_http_katalo_prometheus_metrics[] = {
 
     { "katalo_upstream_seconds", "histogram",
       "Time from the key's attachment to the end of the upstream request.",
-      NULL, ngx_http_katalo_prometheus_histogram, 0, NULL, NULL },
+      NGX_HTTP_KATALO_ROWS_OF_IDS, 0, ngx_http_katalo_prometheus_histogram },
 
     { "katalo_key_last_used_timestamp_seconds", "gauge",
       "When the key was attached last, 0 for never.",
-      NULL, ngx_http_katalo_prometheus_last_used, 0, NULL, NULL },
+      NGX_HTTP_KATALO_ROWS_OF_IDS, 0, ngx_http_katalo_prometheus_last_used },
 
     { "katalo_key_info", "gauge",
       "A public key id, its state, and the source of its key; always 1.",
-      NULL, ngx_http_katalo_prometheus_info, 0, NULL, NULL },
+      NGX_HTTP_KATALO_ROWS_OF_IDS, 0, ngx_http_katalo_prometheus_info },
 
     { "katalo_requests_in_flight", "gauge",
       "Upstream requests with the key attached that are not finished.",
-      ngx_http_katalo_prometheus_value, NULL,
-      offsetof(ngx_http_katalo_key_row_t, in_flight), NULL, NULL },
+      NGX_HTTP_KATALO_ROWS_OF_KEYS,
+      offsetof(ngx_http_katalo_key_row_t, in_flight), NULL },
 
     { "katalo_key_usable", "gauge",
       "Whether there is a key, 0 while it is revoked.",
-      ngx_http_katalo_prometheus_value, NULL,
-      offsetof(ngx_http_katalo_key_row_t, usable), NULL, NULL },
+      NGX_HTTP_KATALO_ROWS_OF_KEYS,
+      offsetof(ngx_http_katalo_key_row_t, usable), NULL },
 
     { "katalo_key_rejected", "gauge",
       "Whether Katalo answers 401 to the current id.",
-      ngx_http_katalo_prometheus_value, NULL,
-      offsetof(ngx_http_katalo_key_row_t, rejected), NULL, NULL },
+      NGX_HTTP_KATALO_ROWS_OF_KEYS,
+      offsetof(ngx_http_katalo_key_row_t, rejected), NULL },
 
-    { "katalo_key_rotations_total", "counter",
-      "Changes of the key's id.",
-      ngx_http_katalo_prometheus_value, NULL,
-      offsetof(ngx_http_katalo_key_row_t, rotations), NULL, NULL },
+    { "katalo_key_source_ok", "gauge",
+      "Whether the key's source holds a key, and workers may read it.",
+      NGX_HTTP_KATALO_ROWS_OF_KEYS,
+      offsetof(ngx_http_katalo_key_row_t, source_ok), NULL },
 
-    { "katalo_key_read_failures_total", "counter",
-      "Times that the key's file was found gone or unusable.",
-      ngx_http_katalo_prometheus_value, NULL,
-      offsetof(ngx_http_katalo_key_row_t, read_failures), NULL, NULL },
+    { "katalo_upstream_addresses", "gauge",
+      "Addresses of an upstream host, as the name servers gave them last.",
+      NGX_HTTP_KATALO_ROWS_OF_HOSTS,
+      offsetof(ngx_http_katalo_host_row_t, addresses), NULL },
 
-    { NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL }
+    { "katalo_upstream_resolve_failures_total", "counter",
+      "Lookups of an upstream host that failed.",
+      NGX_HTTP_KATALO_ROWS_OF_HOSTS,
+      offsetof(ngx_http_katalo_host_row_t, failures), NULL },
+
+    { NULL, NULL, NULL, 0, 0, NULL }
 };
 
 
-/*
- * The cursor is the family, in it the key, and of that the n-th id.  A call
- * writes the series of one key or one id.
- */
+/* a pass for each metric */
 
-u_char *
-ngx_http_katalo_status_prometheus(ngx_http_katalo_status_ctx_t *ctx, u_char *p)
+static u_char *
+ngx_http_katalo_prometheus_begin(ngx_http_katalo_snapshot_t *snapshot,
+    u_char *p)
 {
-    ngx_http_katalo_key_t      **key;
-    ngx_http_katalo_family_t     buf, *family;
-    ngx_http_katalo_id_row_t     id_row;
-    ngx_http_katalo_key_row_t    key_row;
+    ngx_http_katalo_metric_t    *metric;
+    ngx_http_katalo_counters_t  *family;
 
-    family = ngx_http_katalo_prometheus_family(ctx, &buf);
+    family = ngx_http_katalo_prometheus_pass(snapshot, &metric);
 
-    if (family->metric == NULL) {
-        ctx->done = 1;
-        return ngx_http_katalo_prometheus_slots(p, ctx);
-    }
+    if (family) {
+        snapshot->rows = family->of_id ? NGX_HTTP_KATALO_ROWS_OF_IDS
+                                       : NGX_HTTP_KATALO_ROWS_OF_KEYS;
 
-    if (ctx->key == 0 && ctx->id == 0) {
-        p = ngx_http_katalo_prometheus_head(p, family->metric, family->type,
+        p = ngx_http_katalo_prometheus_head(p, family->metric, "counter",
                                             family->help);
-    }
 
-    if (ctx->key == ctx->conf->keys.nelts) {
-        ctx->part++;
-        ctx->key = 0;
+        if (snapshot->usage && !family->of_id
+            && family->first == NGX_HTTP_KATALO_DENIED)
+        {
+            p = ngx_sprintf(p, "%s{key=\"\",reason=\"no_key\"} %uL\n",
+                            family->metric, snapshot->no_keys);
+        }
+
         return p;
     }
 
-    key = ctx->conf->keys.elts;
-    key += ctx->key;
-
-    if (family->write_key) {
-        ctx->key++;
-        ngx_http_katalo_usage_read_key(*key, &key_row);
-
-        /* what is returned is in the buffer */
-        /* cppcheck-suppress returnDanglingLifetime */
-        return family->write_key(p, family, &key_row);
+    if (metric->metric == NULL) {
+        snapshot->done = 1;
+        return ngx_http_katalo_prometheus_zone(p, snapshot);
     }
 
-    if (ngx_http_katalo_usage_read_id(*key, ctx->serial, &id_row) == NGX_OK) {
-        ctx->id++;
-        ctx->serial = id_row.serial;
+    snapshot->rows = metric->rows;
 
-        /* cppcheck-suppress returnDanglingLifetime */
-        return family->write_id(p, family, &id_row);
-    }
-
-    ctx->key++;
-    ctx->id = 0;
-    ctx->serial = 0;
-
-    return p;
+    return ngx_http_katalo_prometheus_head(p, metric->metric, metric->type,
+                                           metric->help);
 }
 
 
-static ngx_http_katalo_family_t *
-ngx_http_katalo_prometheus_family(ngx_http_katalo_status_ctx_t *ctx,
-    ngx_http_katalo_family_t *family)
+/* the counters of this pass, or NULL and the metric */
+
+static ngx_http_katalo_counters_t *
+ngx_http_katalo_prometheus_pass(ngx_http_katalo_snapshot_t *snapshot,
+    ngx_http_katalo_metric_t **metric)
 {
-    ngx_uint_t                   n;
-    ngx_http_katalo_counters_t  *group;
+    ngx_uint_t  i;
 
-    n = ctx->part;
+    for (i = 0; ngx_http_katalo_counters[i].json; i++) {
 
-    for (group = ngx_http_katalo_counters; group->json; group++) {
-
-        if (n-- > 0) {
-            continue;
+        if (i == snapshot->pass) {
+            return &ngx_http_katalo_counters[i];
         }
-
-        ngx_memzero(family, sizeof(ngx_http_katalo_family_t));
-
-        family->metric = group->metric;
-        family->type = "counter";
-        family->help = group->help;
-        family->group = group;
-        family->ctx = ctx;
-
-        if (group->of_id) {
-            family->write_id = ngx_http_katalo_prometheus_id_counters;
-
-        } else {
-            family->write_key = ngx_http_katalo_prometheus_key_counters;
-        }
-
-        return family;
     }
 
-    return &ngx_http_katalo_prometheus_families[n];
+    *metric = &ngx_http_katalo_prometheus_metrics[snapshot->pass - i];
+
+    return NULL;
 }
 
 
@@ -214,7 +190,128 @@ ngx_http_katalo_prometheus_head(u_char *p, char *metric, char *type,
 }
 
 
-/* up to the last label of a series, without the bracket that ends them */
+static u_char *
+ngx_http_katalo_prometheus_zone(u_char *p,
+    ngx_http_katalo_snapshot_t *snapshot)
+{
+    if (snapshot->usage == NULL) {
+        return p;
+    }
+
+    p = ngx_http_katalo_prometheus_head(p, "katalo_zone_slots", "gauge",
+                                        "Places for public key ids in the "
+                                        "shared memory zone.");
+
+    p = ngx_sprintf(p, "katalo_zone_slots{state=\"used\"} %ui\n"
+                       "katalo_zone_slots{state=\"free\"} %ui\n",
+                    snapshot->slots_used, snapshot->slots_free);
+
+    p = ngx_http_katalo_prometheus_head(p, "katalo_unattributed_requests_total",
+                                        "counter",
+                                        "Requests with keys or ids that the "
+                                        "zone has no room for.");
+
+    return ngx_sprintf(p, "katalo_unattributed_requests_total %uL\n",
+                       snapshot->unattributed);
+}
+
+
+static u_char *
+ngx_http_katalo_prometheus_key(ngx_http_katalo_snapshot_t *snapshot,
+    u_char *p, ngx_http_katalo_key_row_t *row)
+{
+    uint64_t                    *value;
+    ngx_http_katalo_metric_t    *metric;
+    ngx_http_katalo_counters_t  *family;
+
+    family = ngx_http_katalo_prometheus_pass(snapshot, &metric);
+
+    if (family) {
+        return ngx_http_katalo_prometheus_counters(snapshot, p, family,
+                                                   &row->name, NULL,
+                                                   row->counters);
+    }
+
+    value = (uint64_t *) ((u_char *) row + metric->offset);
+
+    p = ngx_http_katalo_prometheus_series(p, metric->metric, "", &row->name,
+                                          NULL);
+
+    return ngx_sprintf(p, "} %uL\n", *value);
+}
+
+
+static u_char *
+ngx_http_katalo_prometheus_id(ngx_http_katalo_snapshot_t *snapshot, u_char *p,
+    ngx_http_katalo_id_row_t *row)
+{
+    ngx_http_katalo_metric_t    *metric;
+    ngx_http_katalo_counters_t  *family;
+
+    family = ngx_http_katalo_prometheus_pass(snapshot, &metric);
+
+    if (family) {
+        return ngx_http_katalo_prometheus_counters(snapshot, p, family,
+                                                   &row->name, &row->id,
+                                                   row->counters);
+    }
+
+    return metric->id(p, metric->metric, row);
+}
+
+
+static u_char *
+ngx_http_katalo_prometheus_host(ngx_http_katalo_snapshot_t *snapshot,
+    u_char *p, ngx_http_katalo_host_row_t *row)
+{
+    uint64_t                  *value;
+    ngx_http_katalo_metric_t  *metric;
+
+    if (ngx_http_katalo_prometheus_pass(snapshot, &metric)) {
+        return p;
+    }
+
+    value = (uint64_t *) ((u_char *) row + metric->offset);
+
+    return ngx_sprintf(p, "%s{host=\"%V\"} %uL\n", metric->metric, &row->name,
+                       *value);
+}
+
+
+static u_char *
+ngx_http_katalo_prometheus_counters(ngx_http_katalo_snapshot_t *snapshot,
+    u_char *p, ngx_http_katalo_counters_t *family, ngx_str_t *key,
+    ngx_str_t *id, uint64_t *counters)
+{
+    ngx_str_t   *name;
+    ngx_uint_t   i;
+
+    name = NULL;
+
+    for (i = 0; i < family->n; i++) {
+
+        if (family->label) {
+            name = ngx_http_katalo_counters_name(family, snapshot->usage, i);
+
+            if (name->len == 0) {
+                continue;
+            }
+        }
+
+        p = ngx_http_katalo_prometheus_series(p, family->metric, "", key, id);
+
+        if (name) {
+            p = ngx_sprintf(p, ",%s=\"%V\"", family->label, name);
+        }
+
+        p = ngx_sprintf(p, "} %uL\n", counters[family->first + i]);
+    }
+
+    return p;
+}
+
+
+/* without the bracket that ends the labels */
 
 static u_char *
 ngx_http_katalo_prometheus_series(u_char *p, char *metric, char *suffix,
@@ -227,68 +324,8 @@ ngx_http_katalo_prometheus_series(u_char *p, char *metric, char *suffix,
 
 
 static u_char *
-ngx_http_katalo_prometheus_counters(u_char *p,
-    ngx_http_katalo_family_t *family, ngx_str_t *key, ngx_str_t *id,
-    uint64_t *counters)
-{
-    ngx_uint_t                   i, n;
-    ngx_http_katalo_counters_t  *group;
-
-    group = family->group;
-    n = ngx_http_katalo_status_count(family->ctx, group);
-
-    for (i = 0; i < n; i++) {
-        p = ngx_http_katalo_prometheus_series(p, family->metric, "", key, id);
-
-        if (group->label) {
-            p = ngx_sprintf(p, ",%s=\"", group->label);
-            p = ngx_http_katalo_status_name(p, family->ctx, group, i);
-            *p++ = '"';
-        }
-
-        p = ngx_sprintf(p, "} %uL\n", counters[group->first + i]);
-    }
-
-    return p;
-}
-
-
-static u_char *
-ngx_http_katalo_prometheus_key_counters(u_char *p,
-    ngx_http_katalo_family_t *family, ngx_http_katalo_key_row_t *row)
-{
-    return ngx_http_katalo_prometheus_counters(p, family, &row->name, NULL,
-                                               row->counters);
-}
-
-
-static u_char *
-ngx_http_katalo_prometheus_id_counters(u_char *p,
-    ngx_http_katalo_family_t *family, ngx_http_katalo_id_row_t *row)
-{
-    return ngx_http_katalo_prometheus_counters(p, family, &row->name,
-                                               &row->id, row->counters);
-}
-
-
-static u_char *
-ngx_http_katalo_prometheus_value(u_char *p, ngx_http_katalo_family_t *family,
-    ngx_http_katalo_key_row_t *row)
-{
-    uint64_t  *value;
-
-    value = (uint64_t *) ((u_char *) row + family->offset);
-
-    p = ngx_http_katalo_prometheus_series(p, family->metric, "", &row->name,
-                                          NULL);
-
-    return ngx_sprintf(p, "} %uL\n", *value);
-}
-
-
-static u_char *
-ngx_http_katalo_prometheus_histogram(u_char *p,
-    ngx_http_katalo_family_t *family, ngx_http_katalo_id_row_t *row)
+ngx_http_katalo_prometheus_histogram(u_char *p, char *metric,
+    ngx_http_katalo_id_row_t *row)
 {
     uint64_t    count;
     ngx_uint_t  i;
@@ -298,85 +335,63 @@ ngx_http_katalo_prometheus_histogram(u_char *p,
     for (i = 0; i < NGX_HTTP_KATALO_BUCKETS; i++) {
         count += row->counters[NGX_HTTP_KATALO_UPSTREAM_TIME + i];
 
-        p = ngx_http_katalo_prometheus_series(p, family->metric, "_bucket",
+        p = ngx_http_katalo_prometheus_series(p, metric, "_bucket",
                                               &row->name, &row->id);
         p = ngx_sprintf(p, ",le=\"");
-
-        if (i == NGX_HTTP_KATALO_BUCKETS - 1) {
-            p = ngx_sprintf(p, "+Inf");
-
-        } else {
-            p = ngx_http_katalo_counters_seconds(p,
-                                             ngx_http_katalo_usage_bounds[i]);
-
-            /* as Prometheus would write it: a bound is compared as text */
-
-            while (p[-1] == '0') {
-                p--;
-            }
-
-            p -= (p[-1] == '.');
-        }
-
+        p = ngx_http_katalo_prometheus_bound(p, i);
         p = ngx_sprintf(p, "\"} %uL\n", count);
     }
 
-    p = ngx_http_katalo_prometheus_series(p, family->metric, "_sum",
-                                          &row->name, &row->id);
+    p = ngx_http_katalo_prometheus_series(p, metric, "_sum", &row->name,
+                                          &row->id);
     p = ngx_sprintf(p, "} ");
-    p = ngx_http_katalo_counters_seconds(p,
+    p = ngx_http_katalo_json_seconds(p,
                                 row->counters[NGX_HTTP_KATALO_UPSTREAM_MSEC]);
     *p++ = '\n';
 
-    p = ngx_http_katalo_prometheus_series(p, family->metric, "_count",
-                                          &row->name, &row->id);
+    p = ngx_http_katalo_prometheus_series(p, metric, "_count", &row->name,
+                                          &row->id);
 
     return ngx_sprintf(p, "} %uL\n", count);
 }
 
 
+/* as Prometheus writes numbers, since it compares labels as text */
+
 static u_char *
-ngx_http_katalo_prometheus_last_used(u_char *p,
-    ngx_http_katalo_family_t *family, ngx_http_katalo_id_row_t *row)
+ngx_http_katalo_prometheus_bound(u_char *p, ngx_uint_t bucket)
 {
-    p = ngx_http_katalo_prometheus_series(p, family->metric, "", &row->name,
-                                          &row->id);
+    if (bucket == NGX_HTTP_KATALO_BUCKETS - 1) {
+        return ngx_sprintf(p, "+Inf");
+    }
+
+    p = ngx_http_katalo_json_seconds(p,
+                                      ngx_http_katalo_counters_bounds[bucket]);
+
+    while (p[-1] == '0') {
+        p--;
+    }
+
+    return p[-1] == '.' ? p - 1 : p;
+}
+
+
+static u_char *
+ngx_http_katalo_prometheus_last_used(u_char *p, char *metric,
+    ngx_http_katalo_id_row_t *row)
+{
+    p = ngx_http_katalo_prometheus_series(p, metric, "", &row->name, &row->id);
 
     return ngx_sprintf(p, "} %T\n", row->last_used);
 }
 
 
 static u_char *
-ngx_http_katalo_prometheus_info(u_char *p, ngx_http_katalo_family_t *family,
+ngx_http_katalo_prometheus_info(u_char *p, char *metric,
     ngx_http_katalo_id_row_t *row)
 {
-    p = ngx_http_katalo_prometheus_series(p, family->metric, "", &row->name,
-                                          &row->id);
+    p = ngx_http_katalo_prometheus_series(p, metric, "", &row->name, &row->id);
 
-    return ngx_sprintf(p, ",source=\"%s\",state=\"%s\"} 1\n",
-                       ngx_http_katalo_status_sources[row->source],
-                       ngx_http_katalo_status_states[row->state]);
-}
-
-
-/* there is no zone where there are no keys */
-
-static u_char *
-ngx_http_katalo_prometheus_slots(u_char *p, ngx_http_katalo_status_ctx_t *ctx)
-{
-    ngx_uint_t  used, unused;
-
-    if (ctx->conf->keys.nelts == 0) {
-        return p;
-    }
-
-    used = ngx_http_katalo_usage_slots(ctx->conf->usage, &unused);
-
-    p = ngx_http_katalo_prometheus_head(p, "katalo_zone_slots", "gauge",
-                                        "Places for public key ids in the "
-                                        "shared memory zone.");
-
-    return ngx_sprintf(p, "katalo_zone_slots{state=\"used\"} %ui\n"
-                          "katalo_zone_slots{state=\"free\"} %ui\n",
-                       used, unused);
+    return ngx_sprintf(p, ",source=\"%V\",state=\"%s\"} 1\n",
+                       &row->source, row->state);
 }

@@ -4,42 +4,270 @@
  */
 
 
-#include "ngx_http_katalo_zone.h"
+#include "ngx_http_katalo_conf_log.h"
+#include "ngx_http_katalo_key.h"
+#include "ngx_http_katalo_rows.h"
+#include "ngx_http_katalo_state.h"
+#include "ngx_http_katalo_stripes.h"
+#include "ngx_http_katalo_usage.h"
+#include "ngx_http_katalo_usage_log.h"
 
 
-#define ngx_http_katalo_usage_add(counter, n)                                 \
-    (void) ngx_atomic_fetch_add(&(counter), n)
+static ngx_int_t ngx_http_katalo_usage_init_zone(ngx_shm_zone_t *shm_zone,
+    void *data);
+static ngx_int_t ngx_http_katalo_usage_too_small(ngx_shm_zone_t *shm_zone,
+    ngx_http_katalo_usage_t *usage);
+static ngx_uint_t ngx_http_katalo_usage_workers(
+    ngx_http_katalo_usage_t *usage);
 
 
-static ngx_uint_t ngx_http_katalo_usage_status(ngx_uint_t status);
-static ngx_uint_t ngx_http_katalo_usage_bucket(ngx_msec_t elapsed);
-static time_t *ngx_http_katalo_usage_tripwire_time(ngx_http_katalo_sh_t *sh,
-    ngx_str_t *id, time_t now);
-static ngx_uint_t ngx_http_katalo_usage_tripwire_over(time_t logged,
-    time_t now);
+ngx_int_t
+ngx_http_katalo_usage_add_zone(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf)
+{
+    ngx_uint_t                i;
+    ngx_shm_zone_t           *shm_zone;
+    ngx_http_katalo_key_t   **key;
+    ngx_http_katalo_usage_t  *usage;
+
+    static ngx_str_t  name = ngx_string("katalo_usage");
+
+    usage = ngx_pcalloc(cf->pool, sizeof(ngx_http_katalo_usage_t));
+    if (usage == NULL) {
+        return NGX_ERROR;
+    }
+
+    usage->cycle = cf->cycle;
+    usage->conf = kmcf;
+    usage->log = kmcf->usage_log;
+
+    kmcf->usage = usage;
+
+    key = kmcf->keys.elts;
+
+    for (i = 0; i < kmcf->keys.nelts; i++) {
+        key[i]->usage = usage;
+    }
+
+    if (kmcf->zone_size == 0) {
+        kmcf->zone_size = 1024 * 1024;
+    }
+
+    shm_zone = ngx_shared_memory_add(cf, &name, kmcf->zone_size,
+                                     &ngx_http_katalo_module);
+    if (shm_zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    shm_zone->init = ngx_http_katalo_usage_init_zone;
+    shm_zone->data = usage;
+
+    return NGX_OK;
+}
 
 
-/* the first statuses are counted by themselves, then come the classes */
+static ngx_int_t
+ngx_http_katalo_usage_init_zone(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_http_katalo_usage_t *old = data;
 
-static ngx_uint_t  ngx_http_katalo_usage_statuses[] = {
-    200, 201, 202, 400, 401, 403, 404, 409, 422, 429, 500, 502, 503, 504
-};
+    ngx_int_t                 rc;
+    ngx_uint_t                keys;
+    ngx_http_katalo_usage_t  *usage;
 
-#define NGX_HTTP_KATALO_STATUS_CLASSES                                        \
-    (sizeof(ngx_http_katalo_usage_statuses) / sizeof(ngx_uint_t))
+    usage = shm_zone->data;
+    usage->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    keys = usage->conf->keys.nelts;
+
+    if (old) {
+        usage->sh = old->sh;
+        usage->joined = old->joined;
+        usage->place = old->place;
+
+        rc = (usage->sh->rows < keys) ? NGX_DECLINED : NGX_OK;
+
+    } else {
+        rc = ngx_http_katalo_zone_create(usage,
+                                ngx_http_katalo_usage_workers(usage), keys);
+    }
+
+    if (rc == NGX_DECLINED) {
+        return ngx_http_katalo_usage_too_small(shm_zone, usage);
+    }
+
+    if (rc != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    usage->keys = (old && old->joined)
+                  ? old->keys : ngx_http_katalo_zone_key_stripe(usage->sh, 0);
+    usage->ids = (old && old->joined)
+                 ? old->ids : ngx_http_katalo_zone_id_stripe(usage->sh, 0);
+
+    usage->alive = ngx_pcalloc(usage->cycle->pool,
+                               usage->sh->stripes * sizeof(ngx_uint_t));
+    if (usage->alive == NULL) {
+        return NGX_ERROR;
+    }
+
+    return usage->log ? ngx_http_katalo_conf_log_open(usage->cycle, usage->log)
+                      : NGX_OK;
+}
 
 
-/* upper bounds in milliseconds; the last bucket has none */
+/* the default size has no directive: the last key's place is named */
 
-ngx_msec_t  ngx_http_katalo_usage_bounds[] = {
-    10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000
-};
+static ngx_int_t
+ngx_http_katalo_usage_too_small(ngx_shm_zone_t *shm_zone,
+    ngx_http_katalo_usage_t *usage)
+{
+    size_t                        need;
+    ngx_uint_t                    keys;
+    ngx_http_katalo_key_t       **key;
+    ngx_http_katalo_place_t      *place;
+    ngx_http_katalo_main_conf_t  *kmcf;
+
+    kmcf = usage->conf;
+    keys = kmcf->keys.nelts;
+    key = kmcf->keys.elts;
+
+    place = kmcf->zone_place.line ? &kmcf->zone_place : &key[keys - 1]->place;
+    need = ngx_http_katalo_zone_need(keys,
+                                     ngx_http_katalo_usage_workers(usage));
+
+    ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                  "\"katalo_zone\" is too small for %ui keys, set "
+                  "\"katalo_zone %uzk\" or more in %V:%ui",
+                  keys, need / 1024 + 1, &place->file, place->line);
+
+    return NGX_ERROR;
+}
+
+
+static ngx_uint_t
+ngx_http_katalo_usage_workers(ngx_http_katalo_usage_t *usage)
+{
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(usage->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    return ccf->worker_processes;
+}
 
 
 void
-ngx_http_katalo_usage_key(ngx_http_katalo_key_t *key, ngx_uint_t counter)
+ngx_http_katalo_usage_init(ngx_http_katalo_usage_t *usage)
 {
-    ngx_http_katalo_usage_add(key->usage->keys[key->row].counters[counter], 1);
+    ngx_uint_t               i;
+    ngx_core_conf_t         *ccf;
+    ngx_http_katalo_key_t  **key;
+
+    ngx_http_katalo_zone_lock(usage);
+
+    usage->generation = ++usage->sh->generation;
+
+    ngx_http_katalo_usage_log_init(usage);
+    ngx_http_katalo_rows_init(usage);
+    ngx_http_katalo_zone_init_columns(usage);
+
+    ngx_http_katalo_zone_unlock(usage);
+
+    key = usage->conf->keys.elts;
+
+    for (i = 0; i < usage->conf->keys.nelts; i++) {
+        ngx_http_katalo_state_publish(key[i]);
+
+        if (key[i]->broken) {
+            ngx_http_katalo_state_read_failed(key[i], key[i]->error.err);
+        }
+    }
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(usage->cycle->conf_ctx,
+                                           ngx_core_module);
+
+    /* a single process does not initialize itself after a reload */
+
+    if (!ccf->master
+        && !ngx_test_config
+        && !ngx_is_init_cycle(usage->cycle->old_cycle))
+    {
+        ngx_http_katalo_usage_init_process(usage);
+    }
+}
+
+
+void
+ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage)
+{
+    ngx_uint_t               i;
+    ngx_http_katalo_key_t  **key;
+
+    ngx_http_katalo_zone_lock(usage);
+
+    ngx_http_katalo_stripes_join(usage);
+    ngx_http_katalo_rows_init_process(usage);
+
+
+    key = usage->conf->keys.elts;
+
+    for (i = 0; i < usage->conf->keys.nelts; i++) {
+        if (ngx_http_katalo_key_usable(key[i])) {
+            ngx_http_katalo_state_take(key[i]);
+        }
+    }
+
+    ngx_http_katalo_zone_unlock(usage);
+
+    ngx_http_katalo_usage_log_init_process(usage);
+}
+
+
+void
+ngx_http_katalo_usage_exit_process(ngx_http_katalo_usage_t *usage)
+{
+    if (!usage->joined) {
+        return;
+    }
+
+    ngx_http_katalo_usage_log_exit(usage);
+    ngx_http_katalo_stripes_leave(usage);
+}
+
+
+void
+ngx_http_katalo_usage_count(ngx_http_katalo_key_t *key, ngx_uint_t counter)
+{
+    if (key->uncounted) {
+        ngx_http_katalo_state_retry(key);
+    }
+
+    if (key->row != NGX_HTTP_KATALO_NONE) {
+        ngx_http_katalo_zone_add(key->usage->keys[key->row].counters[counter],
+                                 1);
+
+    } else if (counter < NGX_HTTP_KATALO_BROWSER_REPORTED) {
+        ngx_http_katalo_zone_add(key->usage->sh->unattributed, 1);
+    }
+}
+
+
+void
+ngx_http_katalo_usage_client_key(ngx_http_katalo_key_t *key)
+{
+    ngx_http_katalo_usage_count(key, NGX_HTTP_KATALO_CLIENT_KEY);
+
+    if (key->row != NGX_HTTP_KATALO_NONE) {
+        key->usage->sh->keys[key->row].leaked = ngx_time();
+    }
+}
+
+
+void
+ngx_http_katalo_usage_no_key(ngx_http_katalo_usage_t *usage)
+{
+    ngx_http_katalo_zone_add(usage->sh->no_key, 1);
 }
 
 
@@ -50,13 +278,22 @@ ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key, ngx_uint_t operation)
     ngx_uint_t                    column;
     ngx_http_katalo_id_stripe_t  *stripe;
 
+    if (key->uncounted) {
+        ngx_http_katalo_state_retry(key);
+    }
+
+    if (key->slot == NGX_HTTP_KATALO_NONE) {
+        ngx_http_katalo_zone_add(key->usage->sh->unattributed, 1);
+        return key->slot;
+    }
+
     stripe = &key->usage->ids[key->slot];
     column = key->usage->columns[operation];
     now = ngx_time();
 
-    ngx_http_katalo_usage_add(stripe->counters[NGX_HTTP_KATALO_REQUESTS
-                                               + column], 1);
-    ngx_http_katalo_usage_add(stripe->in_flight[key->usage->place], 1);
+    ngx_http_katalo_zone_add(stripe->counters[NGX_HTTP_KATALO_REQUESTS
+                                              + column], 1);
+    ngx_http_katalo_zone_add(stripe->in_flight[key->usage->place], 1);
 
     stripe->last_used = now;
 
@@ -72,270 +309,59 @@ void
 ngx_http_katalo_usage_finish(ngx_http_katalo_key_t *key, ngx_uint_t slot,
     ngx_http_katalo_result_t *result)
 {
+    ngx_uint_t                    bucket;
     ngx_atomic_t                 *counters;
     ngx_http_katalo_id_stripe_t  *stripe;
+
+    if (slot == NGX_HTTP_KATALO_NONE) {
+        return;
+    }
 
     stripe = &key->usage->ids[slot];
     counters = stripe->counters;
 
-    ngx_http_katalo_usage_add(counters[NGX_HTTP_KATALO_RESPONSES
-                        + ngx_http_katalo_usage_status(result->status)], 1);
-    ngx_http_katalo_usage_add(counters[NGX_HTTP_KATALO_UPSTREAM_TIME
-                        + ngx_http_katalo_usage_bucket(result->elapsed)], 1);
-    ngx_http_katalo_usage_add(counters[NGX_HTTP_KATALO_UPSTREAM_MSEC],
-                              result->elapsed);
-    ngx_http_katalo_usage_add(counters[NGX_HTTP_KATALO_BYTES_SENT],
-                              result->bytes_sent);
-    ngx_http_katalo_usage_add(counters[NGX_HTTP_KATALO_BYTES_RECEIVED],
-                              result->bytes_received);
+    bucket = 0;
+
+    while (result->elapsed > ngx_http_katalo_counters_bounds[bucket]) {
+        bucket++;
+    }
+
+    ngx_http_katalo_zone_add(counters[NGX_HTTP_KATALO_RESPONSES
+                        + ngx_http_katalo_counters_status(result->status)], 1);
+    ngx_http_katalo_zone_add(counters[NGX_HTTP_KATALO_UPSTREAM_TIME + bucket],
+                             1);
+    ngx_http_katalo_zone_add(counters[NGX_HTTP_KATALO_UPSTREAM_MSEC],
+                             result->elapsed);
+    ngx_http_katalo_zone_add(counters[NGX_HTTP_KATALO_BYTES_SENT],
+                             result->bytes_sent);
+    ngx_http_katalo_zone_add(counters[NGX_HTTP_KATALO_BYTES_RECEIVED],
+                             result->bytes_received);
 
     if (result->attempts > 1) {
-        ngx_http_katalo_usage_add(counters[NGX_HTTP_KATALO_RETRIES],
-                                  result->attempts - 1);
+        ngx_http_katalo_zone_add(counters[NGX_HTTP_KATALO_RETRIES],
+                                 result->attempts - 1);
     }
 
-    ngx_http_katalo_usage_add(stripe->in_flight[key->usage->place], -1);
-}
-
-
-static ngx_uint_t
-ngx_http_katalo_usage_status(ngx_uint_t status)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < NGX_HTTP_KATALO_STATUS_CLASSES; i++) {
-        if (status == ngx_http_katalo_usage_statuses[i]) {
-            return i;
-        }
-    }
-
-    if (status < 200 || status > 599) {
-        return NGX_HTTP_KATALO_STATUS_NONE;
-    }
-
-    return NGX_HTTP_KATALO_STATUS_CLASSES + status / 100 - 2;
-}
-
-
-static ngx_uint_t
-ngx_http_katalo_usage_bucket(ngx_msec_t elapsed)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < NGX_HTTP_KATALO_BUCKETS - 1; i++) {
-        if (elapsed <= ngx_http_katalo_usage_bounds[i]) {
-            break;
-        }
-    }
-
-    return i;
-}
-
-
-void
-ngx_http_katalo_usage_read_failed(ngx_http_katalo_key_t *key,
-    ngx_http_katalo_file_id_t *file_id, ngx_err_t err)
-{
-    ngx_http_katalo_usage_t   *usage;
-    ngx_http_katalo_sh_key_t  *shkey;
-
-    usage = key->usage;
-    shkey = &usage->sh->keys[key->row];
-
-    ngx_http_katalo_usage_lock(usage);
-
-    if (!shkey->failed
-        || shkey->failed_err != err
-        || ngx_memcmp(&shkey->failed_file, file_id,
-                      sizeof(ngx_http_katalo_file_id_t))
-           != 0)
-    {
-        shkey->failed = 1;
-        shkey->failed_err = err;
-        shkey->failed_file = *file_id;
-        shkey->read_failures++;
-    }
-
-    ngx_http_katalo_usage_unlock(usage);
-}
-
-
-/* "seen" is 0 while "seen_file" changes */
-
-void
-ngx_http_katalo_usage_see(ngx_http_katalo_key_t *key,
-    ngx_http_katalo_file_id_t *file_id)
-{
-    ngx_http_katalo_sh_key_t  *shkey;
-
-    /* its configuration may name another file */
-
-    if (ngx_exiting) {
-        return;
-    }
-
-    shkey = &key->usage->sh->keys[key->row];
-
-    shkey->seen = 0;
-
-    ngx_memory_barrier();
-
-    ngx_memcpy(&shkey->seen_file, file_id, sizeof(ngx_http_katalo_file_id_t));
-
-    ngx_memory_barrier();
-
-    shkey->seen = ngx_current_msec;
-}
-
-
-ngx_uint_t
-ngx_http_katalo_usage_seen(ngx_http_katalo_key_t *key,
-    ngx_http_katalo_file_id_t *file_id)
-{
-    ngx_uint_t                 same;
-    ngx_atomic_uint_t          seen;
-    ngx_http_katalo_sh_key_t  *shkey;
-
-    shkey = &key->usage->sh->keys[key->row];
-
-    seen = shkey->seen;
-
-    if (seen == 0 || ngx_current_msec - seen >= key->check / 2) {
-        return 0;
-    }
-
-    ngx_memory_barrier();
-
-    same = ngx_memcmp(&shkey->seen_file, file_id,
-                      sizeof(ngx_http_katalo_file_id_t))
-           == 0;
-
-    ngx_memory_barrier();
-
-    return same && shkey->seen == seen;
-}
-
-
-ngx_uint_t
-ngx_http_katalo_usage_rejected(ngx_http_katalo_key_t *key, ngx_uint_t slot,
-    ngx_uint_t rejected)
-{
-    ngx_atomic_t              *value;
-    ngx_atomic_uint_t          old;
-    ngx_http_katalo_sh_key_t  *shkey;
-
-    shkey = &key->usage->sh->keys[key->row];
-
-    /* this process may not have seen the latest key yet */
-
-    if (slot != shkey->current) {
-        return 0;
-    }
-
-    value = &shkey->rejected;
-    old = *value;
-
-    if (rejected) {
-        return old != slot + 1 && ngx_atomic_cmp_set(value, old, slot + 1);
-    }
-
-    return old != 0 && ngx_atomic_cmp_set(value, old, 0);
-}
-
-
-ngx_uint_t
-ngx_http_katalo_usage_tripwire(ngx_http_katalo_usage_t *usage,
-    ngx_http_katalo_key_t *held, ngx_str_t *id)
-{
-    time_t       *logged, now;
-    ngx_uint_t    rc;
-
-    rc = 0;
-    now = ngx_time();
-
-    ngx_http_katalo_usage_lock(usage);
-
-    logged = held ? &usage->sh->keys[held->row].exposed
-                  : ngx_http_katalo_usage_tripwire_time(usage->sh, id, now);
-
-    if (logged && ngx_http_katalo_usage_tripwire_over(*logged, now)) {
-        *logged = now;
-        rc = 1;
-    }
-
-    ngx_http_katalo_usage_unlock(usage);
-
-    return rc;
-}
-
-
-/* NULL: no line may be logged of yet another id */
-
-static time_t *
-ngx_http_katalo_usage_tripwire_time(ngx_http_katalo_sh_t *sh, ngx_str_t *id,
-    time_t now)
-{
-    uint32_t                        hash;
-    ngx_uint_t                      i;
-    ngx_http_katalo_sh_tripwire_t  *tripwire, *unused;
-
-    hash = ngx_crc32_long(id->data, id->len);
-    unused = NULL;
-
-    for (i = 0; i < NGX_HTTP_KATALO_TRIPWIRES; i++) {
-        tripwire = &sh->tripwires[i];
-
-        if (ngx_http_katalo_usage_tripwire_over(tripwire->logged, now)) {
-            unused = tripwire;
-
-        } else if (tripwire->hash == hash) {
-            return &tripwire->logged;
-        }
-    }
-
-    if (unused == NULL) {
-        return NULL;
-    }
-
-    unused->hash = hash;
-
-    return &unused->logged;
-}
-
-
-/* the clock may have been set back; other processes may lag by a second */
-
-static ngx_uint_t
-ngx_http_katalo_usage_tripwire_over(time_t logged, time_t now)
-{
-    return now - logged >= 60 || logged - now >= 60;
-}
-
-
-ngx_str_t *
-ngx_http_katalo_usage_id(ngx_http_katalo_key_t *key, ngx_uint_t slot)
-{
-    return &key->usage->sh->ids[slot].id;
+    ngx_http_katalo_zone_add(stripe->in_flight[key->usage->place], -1);
 }
 
 
 uint64_t
 ngx_http_katalo_usage_requests(ngx_http_katalo_key_t *key, ngx_uint_t slot)
 {
-    uint64_t               requests;
-    ngx_uint_t             i, n;
-    ngx_atomic_t          *counters;
-    ngx_http_katalo_sh_t  *sh;
+    uint64_t    requests, totals[NGX_HTTP_KATALO_ID_COUNTERS];
+    ngx_uint_t  i;
 
-    sh = key->usage->sh;
     requests = 0;
 
-    for (n = 0; n < sh->stripes_used; n++) {
-        counters = ngx_http_katalo_usage_id_stripe(sh, n)[slot].counters;
+    if (slot == NGX_HTTP_KATALO_NONE) {
+        return 0;
+    }
 
-        for (i = 0; i < NGX_HTTP_KATALO_OPERATIONS; i++) {
-            requests += counters[NGX_HTTP_KATALO_REQUESTS + i];
-        }
+    ngx_http_katalo_zone_sum_id(key->usage->sh, slot, totals);
+
+    for (i = 0; i < NGX_HTTP_KATALO_OPERATIONS; i++) {
+        requests += totals[NGX_HTTP_KATALO_REQUESTS + i];
     }
 
     return requests;

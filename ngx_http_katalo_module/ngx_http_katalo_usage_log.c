@@ -6,111 +6,49 @@
 
 /*
  * Each worker has a timer; the first one that finds the interval over takes
- * the pass over all rows of the zone, also of keys that have left the
- * configuration.  If it is killed, the next pass has the rest.
+ * the pass over all slots and rows of the zone, also of keys that have left
+ * the configuration.  If it is killed, the next pass has the rest.
+ *
+ * Whoever writes owns the log.  Nobody waits for it, but a process that exits
+ * does for a moment: others see that the owner is alive and try later, so that
+ * a disk that hangs stops one worker, and the zone's mutex is free meanwhile.
+ * The master never writes.
  */
 
 
-#include "ngx_http_katalo_zone.h"
+#include "ngx_http_katalo_usage_flush.h"
+#include "ngx_http_katalo_usage_log.h"
+#include <openssl/rand.h>
 
 
 /* milliseconds: of work before other events, and until it is tried again */
 #define NGX_HTTP_KATALO_USAGE_LOG_WORK   2
 #define NGX_HTTP_KATALO_USAGE_LOG_AGAIN  100
 
-/* how long an exiting process waits for who reads what it writes */
+/* until it is tried again while another process owns the log */
+#define NGX_HTTP_KATALO_USAGE_LOG_BUSY   1000
+
+/* old workers write first what they have, to a file that was theirs */
+#define NGX_HTTP_KATALO_USAGE_LOG_RELOAD 1000
+
+/* how long an exiting process waits for the owner, or for a reader */
 #define NGX_HTTP_KATALO_USAGE_LOG_EXIT   1000
 
 
+static void ngx_http_katalo_usage_log_name(u_char *run);
 static void ngx_http_katalo_usage_log_handler(ngx_event_t *ev);
+static void ngx_http_katalo_usage_log_pass(ngx_http_katalo_usage_t *usage);
 static ngx_msec_t ngx_http_katalo_usage_log_due(
-    ngx_http_katalo_usage_log_t *log);
-
-
-/*
- * Before a file is reopened.  The master does so first: what was begun in the
- * old file is settled, and a process that has not reopened it yet leaves it to
- * the others.
- */
-
-void
-ngx_http_katalo_usage_log_reopen(ngx_open_file_t *file, ngx_log_t *unused)
-{
-    ngx_http_katalo_usage_t      *usage;
-    ngx_http_katalo_usage_log_t  *log;
-
-    log = file->data;
-    usage = log->usage;
-
-    if (usage == NULL || usage->sh == NULL) {
-        return;
-    }
-
-    ngx_http_katalo_usage_lock(usage);
-
-    if (ngx_process == NGX_PROCESS_MASTER
-        || ngx_process == NGX_PROCESS_SINGLE)
-    {
-        (void) ngx_http_katalo_usage_flush_pending(usage);
-
-        usage->sh->log_reopens++;
-    }
-
-    log->reopens = usage->sh->log_reopens;
-
-    ngx_http_katalo_usage_unlock(usage);
-}
-
-
-ngx_int_t
-ngx_http_katalo_usage_log_inherit(ngx_http_katalo_usage_t *usage,
-    ngx_http_katalo_usage_t *old)
-{
-    ngx_file_info_t               fi, old_fi;
-    ngx_http_katalo_usage_log_t  *log, *old_log;
-
-    log = usage->log;
-    old_log = old->log;
-
-    /* a single process goes on with the new configuration */
-
-    if (old_log && old_log->event.timer_set) {
-        ngx_del_timer(&old_log->event);
-    }
-
-    if (old_log && old_log->event.posted) {
-        ngx_delete_posted_event(&old_log->event);
-    }
-
-    if (log == NULL || old_log == NULL || old_log->file == NULL) {
-        return NGX_OK;
-    }
-
-    if (log->file
-        && ngx_fd_info(log->file->fd, &fi) != NGX_FILE_ERROR
-        && ngx_fd_info(old_log->file->fd, &old_fi) != NGX_FILE_ERROR
-        && fi.st_dev == old_fi.st_dev
-        && fi.st_ino == old_fi.st_ino)
-    {
-        return NGX_OK;
-    }
-
-    log->previous = fcntl(old_log->file->fd, F_DUPFD_CLOEXEC, 0);
-
-    if (log->previous == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_EMERG, usage->cycle->log, ngx_errno,
-                      "fcntl(F_DUPFD_CLOEXEC) \"%V\" failed", &old_log->name);
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
+    ngx_http_katalo_usage_t *usage);
+static ngx_uint_t ngx_http_katalo_usage_log_own(
+    ngx_http_katalo_usage_t *usage);
+static void ngx_http_katalo_usage_log_disown(ngx_http_katalo_usage_t *usage);
 
 
 void
 ngx_http_katalo_usage_log_init(ngx_http_katalo_usage_t *usage)
 {
-    ngx_msec_t                    interval;
+    ngx_msec_t                    interval, wait;
     ngx_http_katalo_sh_t         *sh;
     ngx_http_katalo_usage_log_t  *log;
 
@@ -123,18 +61,36 @@ ngx_http_katalo_usage_log_init(ngx_http_katalo_usage_t *usage)
         return;
     }
 
-    log->reopens = sh->log_reopens;
+    if (sh->line.run[0] == '\0') {
+        ngx_http_katalo_usage_log_name(sh->line.run);
+    }
 
     interval = log->interval * 1000;
 
-    if (sh->log_next == 0
-        || (ngx_msec_int_t) (sh->log_next - ngx_current_msec)
-           > (ngx_msec_int_t) interval)
-    {
-        sh->log_next = ngx_current_msec + interval;
+    /* keys that have left the configuration make room once they are logged */
+
+    wait = sh->log_next ? ngx_min(interval, NGX_HTTP_KATALO_USAGE_LOG_RELOAD)
+                        : interval;
+
+    sh->log_next = ngx_current_msec + wait;
+}
+
+
+/* gateways in containers have the same process ids, and ngx_random() seeds */
+
+static void
+ngx_http_katalo_usage_log_name(u_char *run)
+{
+    u_char      bytes[NGX_HTTP_KATALO_RUN_LEN / 2];
+    ngx_uint_t  i;
+
+    if (RAND_bytes(bytes, sizeof(bytes)) != 1) {
+        for (i = 0; i < sizeof(bytes); i++) {
+            bytes[i] = (u_char) ngx_random();
+        }
     }
 
-    (void) ngx_http_katalo_usage_flush_pending(usage);
+    (void) ngx_hex_dump(run, bytes, sizeof(bytes));
 }
 
 
@@ -151,17 +107,13 @@ ngx_http_katalo_usage_log_init_process(ngx_http_katalo_usage_t *usage)
     }
 
     log->event.handler = ngx_http_katalo_usage_log_handler;
-    log->event.data = log;
+    log->event.data = usage;
     log->event.log = usage->cycle->log;
     log->event.cancelable = 1;
 
-    ngx_http_katalo_usage_lock(usage);
+    usage->log_event = &log->event;
 
-    (void) ngx_http_katalo_usage_flush_pending(usage);
-
-    wait = ngx_http_katalo_usage_log_due(log);
-
-    ngx_http_katalo_usage_unlock(usage);
+    wait = ngx_http_katalo_usage_log_due(usage);
 
     ngx_add_timer(&log->event, ngx_max(wait, 1));
 }
@@ -170,61 +122,82 @@ ngx_http_katalo_usage_log_init_process(ngx_http_katalo_usage_t *usage)
 static void
 ngx_http_katalo_usage_log_handler(ngx_event_t *ev)
 {
-    ngx_int_t                     rc;
-    ngx_msec_t                    wait, started;
+    ngx_msec_t                    wait;
     ngx_http_katalo_usage_t      *usage;
     ngx_http_katalo_usage_log_t  *log;
 
-    log = ev->data;
-    usage = log->usage;
+    usage = ev->data;
+    log = usage->log;
 
     ev->timedout = 0;
 
-    /* others go on; it has its say when it exits */
-
-    if (ngx_exiting) {
+    if (usage->cycle != ngx_cycle) {
         return;
     }
 
-    ngx_http_katalo_usage_lock(usage);
+    /* others go on; what is left is written when the process exits */
 
-    wait = 0;
+    if (ngx_exiting) {
+        log->written = 0;
+        ngx_http_katalo_usage_log_disown(usage);
+        return;
+    }
 
-    if (log->row == NGX_HTTP_KATALO_NONE) {
-        wait = ngx_http_katalo_usage_log_due(log);
+    if (log->next == NGX_HTTP_KATALO_NONE) {
+        wait = ngx_http_katalo_usage_log_due(usage);
 
-        if (wait == 0) {
-            usage->sh->log_next = ngx_current_msec + log->interval * 1000;
-            log->row = 0;
+        if (wait) {
+            ngx_add_timer(ev, wait);
+            return;
         }
     }
 
-    ngx_http_katalo_usage_unlock(usage);
-
-    if (wait) {
-        ngx_add_timer(ev, wait);
+    if (!ngx_http_katalo_usage_log_own(usage)) {
+        ngx_add_timer(ev, NGX_HTTP_KATALO_USAGE_LOG_BUSY);
         return;
     }
 
+    if (log->next == NGX_HTTP_KATALO_NONE) {
+        usage->sh->log_next = ngx_current_msec + log->interval * 1000;
+        log->next = 0;
+    }
+
+    ngx_http_katalo_usage_log_pass(usage);
+
+    /* the rest of a line that was begun in a pipe is written first */
+
+    if (log->written == 0) {
+        ngx_http_katalo_usage_log_disown(usage);
+    }
+}
+
+
+static void
+ngx_http_katalo_usage_log_pass(ngx_http_katalo_usage_t *usage)
+{
+    ngx_int_t                     rc;
+    ngx_msec_t                    wait, started;
+    ngx_http_katalo_usage_log_t  *log;
+
+    log = usage->log;
     started = ngx_current_msec;
 
     do {
-        ngx_http_katalo_usage_lock(usage);
+        rc = ngx_http_katalo_usage_flush(usage, log->next);
 
-        rc = ngx_http_katalo_usage_flush_row(usage, log->row);
-
-        wait = ngx_http_katalo_usage_log_due(log);
-
-        ngx_http_katalo_usage_unlock(usage);
-
-        if (rc == NGX_AGAIN || rc == NGX_DECLINED) {
-            ngx_add_timer(ev, NGX_HTTP_KATALO_USAGE_LOG_AGAIN);
+        if (rc == NGX_AGAIN) {
+            ngx_add_timer(&log->event, NGX_HTTP_KATALO_USAGE_LOG_AGAIN);
             return;
         }
 
-        if (rc == NGX_ERROR || ++log->row == usage->sh->rows - 1) {
-            log->row = NGX_HTTP_KATALO_NONE;
-            ngx_add_timer(ev, ngx_max(wait, 1));
+        if (rc == NGX_ERROR
+            || ++log->next == ngx_http_katalo_usage_places(usage->sh))
+        {
+            log->next = NGX_HTTP_KATALO_NONE;
+
+            wait = ngx_http_katalo_usage_log_due(usage);
+
+            ngx_add_timer(&log->event, ngx_max(wait, 1));
             return;
         }
 
@@ -232,61 +205,89 @@ ngx_http_katalo_usage_log_handler(ngx_event_t *ev)
 
     } while (ngx_current_msec - started < NGX_HTTP_KATALO_USAGE_LOG_WORK);
 
-    ngx_post_event(ev, &ngx_posted_next_events);
+    ngx_post_event(&log->event, &ngx_posted_next_events);
 }
 
 
-/* milliseconds until the next pass; the caller has the mutex */
+/* milliseconds until the next pass */
 
 static ngx_msec_t
-ngx_http_katalo_usage_log_due(ngx_http_katalo_usage_log_t *log)
+ngx_http_katalo_usage_log_due(ngx_http_katalo_usage_t *usage)
 {
     ngx_msec_int_t  wait;
 
-    wait = (ngx_msec_int_t) (log->usage->sh->log_next - ngx_current_msec);
+    wait = (ngx_msec_int_t) (usage->sh->log_next - ngx_current_msec);
 
     return wait > 0 ? (ngx_msec_t) wait : 0;
 }
 
 
-void
-ngx_http_katalo_usage_log_exit(ngx_cycle_t *cycle)
+/*
+ * The owner is a process of this nginx, so it is in the same group: another
+ * process that has the number of one that died is not.
+ */
+
+static ngx_uint_t
+ngx_http_katalo_usage_log_own(ngx_http_katalo_usage_t *usage)
 {
-    ngx_int_t                     rc;
-    ngx_msec_t                    wait;
-    ngx_uint_t                    row;
-    ngx_http_katalo_usage_t      *usage;
-    ngx_http_katalo_main_conf_t  *kmcf;
+    ngx_pid_t      pid;
+    ngx_atomic_t  *owner;
 
-    kmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_katalo_module);
+    owner = &usage->sh->log_owner;
+    pid = (ngx_pid_t) *owner;
 
-    if (kmcf == NULL || kmcf->keys.nelts == 0 || kmcf->usage_log == NULL) {
+    if (pid == ngx_pid) {
+        return 1;
+    }
+
+    if (pid && getpgid(pid) == getpgrp()) {
+        return 0;
+    }
+
+    return ngx_atomic_cmp_set(owner, (ngx_atomic_uint_t) pid,
+                              (ngx_atomic_uint_t) ngx_pid);
+}
+
+
+static void
+ngx_http_katalo_usage_log_disown(ngx_http_katalo_usage_t *usage)
+{
+    (void) ngx_atomic_cmp_set(&usage->sh->log_owner,
+                              (ngx_atomic_uint_t) ngx_pid, 0);
+}
+
+
+void
+ngx_http_katalo_usage_log_exit(ngx_http_katalo_usage_t *usage)
+{
+    ngx_int_t   rc;
+    ngx_msec_t  wait;
+    ngx_uint_t  place;
+
+    if (usage->log == NULL) {
         return;
     }
 
-    usage = kmcf->usage;
-
+    place = 0;
     wait = NGX_HTTP_KATALO_USAGE_LOG_EXIT;
 
-    for (row = 0; row < usage->sh->rows - 1; row++) {
+    while (place < ngx_http_katalo_usage_places(usage->sh)) {
 
-        for ( ;; ) {
-            ngx_http_katalo_usage_lock(usage);
+        rc = ngx_http_katalo_usage_log_own(usage)
+             ? ngx_http_katalo_usage_flush(usage, place) : NGX_AGAIN;
 
-            rc = ngx_http_katalo_usage_flush_row(usage, row);
-
-            ngx_http_katalo_usage_unlock(usage);
-
-            if (rc != NGX_AGAIN || wait == 0) {
-                break;
-            }
-
-            ngx_msleep(10);
-            wait -= 10;
+        if (rc == NGX_OK) {
+            place++;
+            continue;
         }
 
-        if (rc != NGX_OK) {
-            return;
+        if (rc == NGX_ERROR || wait == 0) {
+            break;
         }
+
+        ngx_msleep(10);
+        wait -= 10;
     }
+
+    ngx_http_katalo_usage_log_disown(usage);
 }

@@ -4,7 +4,11 @@
  */
 
 
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_ctx.h"
+#include "ngx_http_katalo_key.h"
+#include "ngx_http_katalo_operation.h"
+#include "ngx_http_katalo_usage.h"
+#include "ngx_http_katalo_variables.h"
 
 
 static ngx_int_t ngx_http_katalo_key_variable(ngx_http_request_t *r,
@@ -17,10 +21,14 @@ static ngx_int_t ngx_http_katalo_decision_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_katalo_requests_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_katalo_variable_set(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, ngx_str_t *value);
+static ngx_int_t ngx_http_katalo_variable_set(ngx_http_variable_value_t *v,
+    ngx_str_t *value);
+static ngx_http_katalo_ctx_t *ngx_http_katalo_variable_ctx(
+    ngx_http_request_t *r);
 static ngx_http_katalo_key_t *ngx_http_katalo_variable_key(
     ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx);
+static ngx_uint_t ngx_http_katalo_variable_attached(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx);
 
 
 static ngx_http_variable_t  ngx_http_katalo_vars[] = {
@@ -47,7 +55,10 @@ static ngx_http_variable_t  ngx_http_katalo_vars[] = {
 ngx_int_t
 ngx_http_katalo_add_variables(ngx_conf_t *cf)
 {
-    ngx_http_variable_t  *var, *v;
+    ngx_http_variable_t          *var, *v;
+    ngx_http_katalo_main_conf_t  *kmcf;
+
+    kmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_katalo_module);
 
     for (v = ngx_http_katalo_vars; v->name.len; v++) {
         var = ngx_http_add_variable(cf, &v->name, v->flags);
@@ -57,6 +68,41 @@ ngx_http_katalo_add_variables(ngx_conf_t *cf)
 
         var->get_handler = v->get_handler;
         var->data = v->data;
+
+        if (v->get_handler == ngx_http_katalo_key_id_variable) {
+            kmcf->id_variable = var;
+        }
+
+        if (v->get_handler == ngx_http_katalo_requests_variable) {
+            kmcf->requests_variable = var;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_katalo_variables_keep(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx)
+{
+    ngx_http_katalo_main_conf_t  *kmcf;
+
+    kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
+
+    if (kmcf->id_variable->flags & NGX_HTTP_VAR_INDEXED) {
+        ctx->id.len = ctx->key->id.len;
+        ctx->id.data = ngx_pstrdup(r->pool, &ctx->key->id);
+        if (ctx->id.data == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if ((kmcf->requests_variable->flags & NGX_HTTP_VAR_INDEXED)
+        && ctx->requests == 0)
+    {
+        ctx->requests = 1 + ngx_http_katalo_usage_requests(ctx->key,
+                                                           ctx->key->slot);
     }
 
     return NGX_OK;
@@ -69,9 +115,9 @@ ngx_http_katalo_key_variable(ngx_http_request_t *r,
 {
     ngx_http_katalo_key_t  *key;
 
-    key = ngx_http_katalo_variable_key(r, ngx_http_katalo_get_ctx(r));
+    key = ngx_http_katalo_variable_key(r, ngx_http_katalo_variable_ctx(r));
 
-    return ngx_http_katalo_variable_set(r, v, key ? &key->name : NULL);
+    return ngx_http_katalo_variable_set(v, key ? &key->name : NULL);
 }
 
 
@@ -84,16 +130,15 @@ ngx_http_katalo_key_id_variable(ngx_http_request_t *r,
     ngx_http_katalo_ctx_t  *ctx;
     ngx_http_katalo_key_t  *key;
 
-    ctx = ngx_http_katalo_get_ctx(r);
+    ctx = ngx_http_katalo_variable_ctx(r);
 
-    if (ctx && ctx->upstream) {
-        return ngx_http_katalo_variable_set(r, v,
-                                ngx_http_katalo_usage_id(ctx->key, ctx->slot));
+    if (ctx && ctx->id.len) {
+        return ngx_http_katalo_variable_set(v, &ctx->id);
     }
 
     key = ngx_http_katalo_variable_key(r, ctx);
 
-    return ngx_http_katalo_variable_set(r, v,
+    return ngx_http_katalo_variable_set(v,
                key && ngx_http_katalo_key_usable(key) ? &key->id : NULL);
 }
 
@@ -109,10 +154,10 @@ ngx_http_katalo_operation_variable(ngx_http_request_t *r,
 
     kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
-    ctx = ngx_http_katalo_get_ctx(r);
+    ctx = ngx_http_katalo_variable_ctx(r);
 
     if (ctx == NULL && !klcf->enabled) {
-        return ngx_http_katalo_variable_set(r, v, NULL);
+        return ngx_http_katalo_variable_set(v, NULL);
     }
 
     operation = ctx ? ctx->operation : NGX_HTTP_KATALO_UNKNOWN;
@@ -121,7 +166,7 @@ ngx_http_katalo_operation_variable(ngx_http_request_t *r,
         operation = ngx_http_katalo_operation(r, kmcf);
     }
 
-    return ngx_http_katalo_variable_set(r, v,
+    return ngx_http_katalo_variable_set(v,
                               ngx_http_katalo_operation_name(kmcf, operation));
 }
 
@@ -130,16 +175,24 @@ static ngx_int_t
 ngx_http_katalo_decision_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_http_katalo_ctx_t  *ctx;
+    ngx_http_katalo_ctx_t       *ctx;
+    ngx_http_katalo_decision_e   decision;
 
-    ctx = ngx_http_katalo_get_ctx(r);
+    ctx = ngx_http_katalo_variable_ctx(r);
 
-    if (ctx == NULL || ctx->decision == NGX_HTTP_KATALO_ALLOWED) {
-        return ngx_http_katalo_variable_set(r, v, NULL);
+    if (ctx == NULL) {
+        return ngx_http_katalo_variable_set(v, NULL);
     }
 
-    return ngx_http_katalo_variable_set(r, v,
-                                 ngx_http_katalo_decision_name(ctx->decision));
+    decision = ctx->decision;
+
+    if (ngx_http_katalo_variable_attached(r, ctx)) {
+        decision = NGX_HTTP_KATALO_ATTACHED;
+    }
+
+    return ngx_http_katalo_variable_set(v,
+               decision == NGX_HTTP_KATALO_ALLOWED
+               ? NULL : &ngx_http_katalo_reasons[decision].name);
 }
 
 
@@ -150,10 +203,18 @@ ngx_http_katalo_requests_variable(ngx_http_request_t *r,
     ngx_str_t               value;
     ngx_http_katalo_ctx_t  *ctx;
 
-    ctx = ngx_http_katalo_get_ctx(r);
+    ctx = ngx_http_katalo_variable_ctx(r);
 
-    if (ctx == NULL || ctx->upstream == NULL) {
-        return ngx_http_katalo_variable_set(r, v, NULL);
+    if (ctx == NULL || !ngx_http_katalo_variable_attached(r, ctx)) {
+        return ngx_http_katalo_variable_set(v, NULL);
+    }
+
+    if (ctx->requests == 0 && ctx->decision == NGX_HTTP_KATALO_ALLOWED) {
+        ctx->requests = 1 + ngx_http_katalo_usage_requests(ctx->key,
+                                                           ctx->key->slot);
+
+    } else if (ctx->requests == 0) {
+        ctx->requests = ngx_http_katalo_usage_requests(ctx->key, ctx->slot);
     }
 
     value.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
@@ -161,44 +222,49 @@ ngx_http_katalo_requests_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    value.len = ngx_sprintf(value.data, "%uL",
-                            ngx_http_katalo_usage_requests(ctx->key,
-                                                           ctx->slot))
-                - value.data;
+    value.len = ngx_sprintf(value.data, "%uL", ctx->requests) - value.data;
 
-    return ngx_http_katalo_variable_set(r, v, &value);
+    return ngx_http_katalo_variable_set(v, &value);
 }
 
 
-/*
- * What is asked for before there is a response, as in "if" or "map", may
- * still change: a value that is not valid is asked for again by the log.
- */
+/* nginx asks again where a value may have changed: they are not cacheable */
 
 static ngx_int_t
-ngx_http_katalo_variable_set(ngx_http_request_t *r,
-    ngx_http_variable_value_t *v, ngx_str_t *value)
+ngx_http_katalo_variable_set(ngx_http_variable_value_t *v, ngx_str_t *value)
 {
-    ngx_uint_t  final;
-
-    final = (r->headers_out.status != 0);
-
     if (value == NULL) {
-        v->len = 0;
-        v->valid = 0;
-        v->not_found = final;
-        v->data = (u_char *) "";
-
+        v->not_found = 1;
         return NGX_OK;
     }
 
     v->len = value->len;
-    v->valid = final;
+    v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
     v->data = value->data;
 
     return NGX_OK;
+}
+
+
+/*
+ * Until there is a response, what is asked about is the location with a key
+ * that the request is in; after that, the latest that it was in.
+ */
+
+static ngx_http_katalo_ctx_t *
+ngx_http_katalo_variable_ctx(ngx_http_request_t *r)
+{
+    ngx_http_katalo_loc_conf_t  *klcf;
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
+
+    if (klcf->enabled && r->headers_out.status == 0) {
+        return ngx_http_katalo_ctx_get(r);
+    }
+
+    return ngx_http_katalo_ctx_find(r);
 }
 
 
@@ -214,4 +280,21 @@ ngx_http_katalo_variable_key(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx)
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
 
     return klcf->enabled ? klcf->key : NULL;
+}
+
+
+/*
+ * nginx puts an upstream request together partly before, and partly after the
+ * key is attached: what it reads before is as if the key were attached.
+ */
+
+static ngx_uint_t
+ngx_http_katalo_variable_attached(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx)
+{
+    if (ctx->decision == NGX_HTTP_KATALO_ALLOWED) {
+        return r->upstream && r->headers_out.status == 0;
+    }
+
+    return ctx->decision == NGX_HTTP_KATALO_ATTACHED;
 }

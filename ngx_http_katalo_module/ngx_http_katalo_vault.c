@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_katalo_key.h"
 #include "ngx_http_katalo_vault.h"
 
 #include <pthread.h>
@@ -120,8 +121,9 @@ ngx_http_katalo_vault_init_module(ngx_cycle_t *cycle)
 
 
 /*
- * Locks are not inherited by fork().  A master that moves to the background
- * has no other hook, and a worker still has the master's rights here.
+ * Memory locks are not inherited by fork().  The handler of pthread_atfork()
+ * also runs in a master that becomes a daemon, and in a worker that still has
+ * the master's rights.
  */
 
 static void

@@ -5,9 +5,9 @@
 
 
 /*
- * A secret is only ever in a cell of the vault of its configuration, and in
- * the header buffer of an upstream request.  The spare cell takes what is
- * read until it has been checked; it is wiped after every use.
+ * Secrets are kept in the cells of the vault of their configuration, and in
+ * the header buffers of upstream requests.  A key is read into the spare cell
+ * first, and checked there; the spare cell is wiped after each use.
  */
 
 
@@ -18,7 +18,7 @@
 #include "ngx_http_katalo.h"
 
 
-/* a key, a line end, and a byte that tells that there is more */
+/* a key, a line end, and one byte more, to detect longer files */
 #define NGX_HTTP_KATALO_READ_LEN  (NGX_HTTP_KATALO_KEY_LEN + 3)
 
 
@@ -36,6 +36,24 @@ struct ngx_http_katalo_vault_s {
     ngx_uint_t               nelts;
     ngx_http_katalo_cell_t  *spare;
 };
+
+
+/*
+ * A vault holds the secrets of one configuration in pages of their own,
+ * locked where allowed and left out of core dumps; the pool's cleanup wipes
+ * and unmaps it.  NULL is logged.
+ */
+ngx_http_katalo_vault_t *ngx_http_katalo_vault_create(ngx_conf_t *cf,
+    ngx_uint_t cells);
+
+/* gives the key its cell, empty as yet, and room for its id */
+ngx_int_t ngx_http_katalo_vault_add(ngx_conf_t *cf,
+    ngx_http_katalo_vault_t *vault, ngx_http_katalo_key_t *key);
+
+/* each process that is started later locks its own copy */
+ngx_int_t ngx_http_katalo_vault_init_module(ngx_cycle_t *cycle);
+
+void ngx_http_katalo_vault_wipe(ngx_http_katalo_vault_t *vault);
 
 
 #endif /* _NGX_HTTP_KATALO_VAULT_H_INCLUDED_ */

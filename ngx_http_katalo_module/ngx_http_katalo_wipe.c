@@ -12,7 +12,9 @@
  */
 
 
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_ctx.h"
+#include "ngx_http_katalo_verify.h"
+#include "ngx_http_katalo_wipe.h"
 
 
 static ngx_int_t ngx_http_katalo_wipe_writer(void *data, ngx_chain_t *in);
@@ -20,13 +22,6 @@ static void ngx_http_katalo_wipe_free_peer(ngx_peer_connection_t *pc,
     void *data, ngx_uint_t state);
 static void ngx_http_katalo_wipe_unbuffered(ngx_http_upstream_t *u);
 static void ngx_http_katalo_wipe_connection(ngx_http_katalo_ctx_t *ctx);
-
-
-/* as ngx_explicit_memzero(), inline: this is done for each request */
-
-#define ngx_http_katalo_wipe_memory(p, n)                                     \
-    ngx_memzero(p, n);                                                        \
-    ngx_memory_barrier()
 
 
 void
@@ -46,6 +41,14 @@ ngx_http_katalo_wipe_writer(void *data, ngx_chain_t *in)
 
     ngx_int_t             rc;
     ngx_http_upstream_t  *u;
+
+    if (ctx->verify) {
+        rc = ngx_http_katalo_verify(ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
 
     u = ctx->upstream;
 
@@ -109,7 +112,7 @@ ngx_http_katalo_wipe(ngx_http_katalo_ctx_t *ctx)
             p = uri_end;
         }
 
-        ngx_http_katalo_wipe_memory(p, b->end - p);
+        ngx_explicit_memzero(p, b->end - p);
     }
 
     if (u->output.output_filter != ngx_http_katalo_wipe_writer) {
@@ -145,7 +148,7 @@ ngx_http_katalo_wipe_unbuffered(ngx_http_upstream_t *u)
         last++;
     }
 
-    ngx_http_katalo_wipe_memory(p, last - p);
+    ngx_explicit_memzero(p, last - p);
 }
 
 
@@ -179,7 +182,7 @@ ngx_http_katalo_wipe_connection(ngx_http_katalo_ctx_t *ctx)
         n = ngx_min(n, (size_t) (b->end - b->start));
     }
 
-    ngx_http_katalo_wipe_memory(ssl->start, n);
+    ngx_explicit_memzero(ssl->start, n);
 
 #endif
 }

@@ -8,6 +8,7 @@ const OPEN = 3;          // as many keys are open from the start
 
 const STATES = {
   unusable: ['bad', 'No key'], rejected: ['warn', 'Rejected'],
+  broken: ['warn', 'Bad source'], reload: ['warn', 'Reload only'],
   leaked: ['leak', 'Leaked key seen'], used: ['good', 'In use'],
   idle: ['idle', 'Not used yet']
 };
@@ -77,7 +78,7 @@ function each(parent, items, create, fill) {
 // what is known
 
 function sum(ids, group) {
-  const all = {};
+  const all = Object.create(null);   // an operation may be "__proto__"
   for (const id of ids) {
     for (const [name, n] of Object.entries(id[group] || {})) {
       all[name] = (all[name] || 0) + n;
@@ -109,16 +110,23 @@ function quantile(buckets, q) {
               / (buckets[i].count - count);
 }
 
-function troubles({ key, source, usable, rejected, client_credentials: own }) {
+function troubles({ key, source, usable, rejected, client_credentials: own,
+    source_ok: ok, reload_only: reload, leaked_key_seen: leaked }) {
   const seen = own && own.katalo_key;
   return [
     !usable && ['unusable', `${key} has no usable key: its requests get 503. `
       + `Give its ${source} a valid one.`],
+    ok === false && !reload && ['broken', `The ${source} of ${key} is gone or `
+      + `holds no key${usable ? '; the last good one is used' : ''}. The error `
+      + 'log says what is wrong with it.'],
+    ok === false && reload && ['reload', `The workers may not read the file of `
+      + `${key}: it is rotated and revoked on reload only. Give them the right `
+      + 'to, or set check=off.'],
     usable && rejected && ['rejected', `Katalo rejects ${key} (401): the key `
       + 'was revoked or replaced. Give the gateway the current one.'],
     seen > 0 && ['leaked', `${many(seen, 'request')} to ${key} brought a `
-      + 'Katalo key along: a client has it, so it is leaked. The error log has '
-      + 'its id; revoke that key.']
+      + `Katalo key along, the last ${ago(leaked)}: a client has it, so it is `
+      + 'leaked. The error log has its id; revoke that key.']
   ].filter(Boolean);
 }
 
@@ -133,7 +141,7 @@ function learn(data, time, elapsed) {
   const used = data.ids.map(id => id.last_used).filter(Boolean).sort().pop();
   const trouble = troubles(data);
   const states = trouble.map(([state]) => state);
-  if (!states.length || states[0] === 'leaked') {
+  if (!states.some(state => ['unusable', 'rejected'].includes(state))) {
     states.unshift(used ? 'used' : 'idle');
   }
 
@@ -207,6 +215,7 @@ function tables({ data, trouble }) {
     { id: 'Clients', rows: [
       plain('Own credentials taken away', number(own.stripped)),
       plain('Katalo keys of their own', number(own.katalo_key)),
+      plain('The last of these', ago(data.leaked_key_seen)),
       plain('Browsers reported', number(reported))] },
     { id: 'Gateway', rows: [
       plain('In flight', number(data.in_flight)),
@@ -282,7 +291,8 @@ function showTotals(all) {
     ['Requests', number(add(key => key.total)), ''],
     ['Failed upstream', number(failed), share ? `${share.toFixed(1)} %` : ''],
     ['Refused', number(add(({ data: { denied } }) => total(denied)
-      - (denied && denied.browser_reported || 0))), '']
+      - (denied && denied.browser_reported || 0))
+      + total(status.denied)), '']
   ];
 
   each($('totals'), items.map(([id, ...texts]) => ({ id, texts })), item => {
@@ -292,6 +302,14 @@ function showTotals(all) {
     return node;
   }, (node, { texts }) => texts.forEach((text, i) =>
     put(node.lastChild.children[i], text)));
+}
+
+function showUpstreams(hosts) {
+  each($('upstreams'), hosts.map(one => ({ ...one, id: one.host })),
+    () => element('div'), (node, { host, addresses, resolved, failures }) =>
+      put(node, `${host}: ${resolved ? `addresses: ${number(addresses)}` +
+        `, resolved ${ago(resolved)}` : 'addresses of the start'}`
+        + (failures ? `, lookups failed: ${number(failures)}` : '')));
 }
 
 function showAttention(all) {
@@ -336,6 +354,7 @@ function show() {
   const all = [...keys.values()];
   if (status) {
     showTotals(all);
+    showUpstreams(status.upstreams || []);
     showKeys(all);
   }
   showAttention(all);

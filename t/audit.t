@@ -22,20 +22,8 @@ sub gateway {
 
     return Katalo::Test->new(
         upstream => $up, workers => 2, keys => { production => $key },
-        http => <<"EOC")->start;
-    katalo_key production file:%KEY:production% check=100ms;
-    $http
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
-    proxy_ssl_trusted_certificate %CA%;
-    server {
-        listen 127.0.0.1:%PORT%;
-        location /katalo/ {
-            katalo_bearer production;
-            proxy_pass https://app.katalo.ai/api/v1/;
-        }
-        location = /status { katalo_status json; }
-    }
-EOC
+        http => gateway_http(key => 'check=100ms',
+                             http => "proxy_read_timeout 1h; $http"))->start;
 }
 
 
@@ -57,7 +45,7 @@ sub rotate {
     $gateway->mark_log;
     $gateway->set_key(production => $key // new_key($id));
 
-    return $gateway->wait_for_log(qr/(to "\Q$id\E"\n).*\1/s, 10)
+    return $gateway->wait_for_log(qr/(to "\Q$id\E"\n).*\1/s)
            // die "no rotation to $id\n";
 }
 
@@ -83,7 +71,7 @@ sub ids {
     # its last request is under way while the key is replaced
 
     my $slow = $gateway->connection;
-    $slow->write("GET /katalo/usage/summary?x-slow=2500 HTTP/1.1\r\n"
+    $slow->write("GET /katalo/usage/summary?x-hold HTTP/1.1\r\n"
                  . "Host: a\r\n\r\n");
     $up->received(4);
     rotate($gateway, 'two');
@@ -99,8 +87,10 @@ sub ids {
     is($ids->{two}{requests}{total}, 2, 'and the new one its own');
     cmp_ok($ids->{one}{last_used}, 'lt', $ids->{two}{last_used},
            'its last use was before that of the new one');
+    $up->release;
     is($slow->read_response('GET')->status, 200,
        'the request under way has its answer');
+    $gateway->settled_status;
     is(ids($gateway)->{one}{responses}{200}, 4, 'counted under the old id');
     is(ids($gateway)->{two}{responses}{200}, 2, 'not under the new one');
 
@@ -127,8 +117,8 @@ sub ids {
 
     ask($gateway);
 
-    my $slow = $gateway->connection(timeout => 60);
-    $slow->write("GET /katalo/usage/summary?x-slow=15000 HTTP/1.1\r\n"
+    my $slow = $gateway->connection;
+    $slow->write("GET /katalo/usage/summary?x-hold HTTP/1.1\r\n"
                  . "Host: a\r\n\r\n");
     $up->received($up->received + 1);
 
@@ -160,7 +150,9 @@ sub ids {
               'the longest unused previous id goes first');
     unlike($gateway->read_file('logs/error.log'), qr/katalo_zone.*is full/,
            'there was a slot for every id');
+    $up->release;
     is($slow->read_response('GET')->status, 200, 'the slow request ends');
+    $gateway->settled_status;
     is(ids($gateway)->{id0}{responses}{200}, 2, 'counted under its id');
 
     rotate($gateway, 'last');

@@ -77,23 +77,8 @@ diag('Node.js ', `/usr/bin/node --version`);
 my $key = new_key('prod1');
 my $up = Katalo::Upstream->new(keys => [$key]);
 my $gateway = Katalo::Test->new(
-    upstream => $up, keys => { production => $key }, http => <<'EOC')->start;
-    katalo_key production file:%KEY:production%;
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; keepalive 4; }
-    proxy_ssl_trusted_certificate %CA%;
-    proxy_set_header Connection "";
-
-    server {
-        listen 127.0.0.1:%PORT%;
-
-        location /katalo/ {
-            katalo_bearer production;
-            proxy_pass https://app.katalo.ai/api/v1/;
-        }
-
-        location = /status { katalo_status json; }
-    }
-EOC
+    upstream => $up, keys => { production => $key },
+    http => gateway_http(upstream => 'KEPT_UPSTREAM'))->start;
 
 my $url = $gateway->url('/katalo/x-status/200');
 

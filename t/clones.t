@@ -22,8 +22,7 @@ my $up = Katalo::Upstream->new(keys => [$key]);
 my $gateway = Katalo::Test->new(
     upstream => $up, keys => { production => $key }, http => <<"EOC")->start;
     katalo_key production file:%KEY:production%;
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
-    proxy_ssl_trusted_certificate %CA%;
+    %UPSTREAM%
 
     proxy_cache_path %PREFIX%/cache keys_zone=c:1m;
     proxy_ignore_headers Cache-Control;
@@ -58,6 +57,13 @@ my $gateway = Katalo::Test->new(
             proxy_cache_valid 206 1m;
         }
 
+        location /renewed/ { $slice
+            proxy_pass https://files.katalo.ai/;
+            proxy_cache_valid 206 1s;
+            proxy_cache_use_stale updating;
+            proxy_cache_background_update on;
+        }
+
         location = /status { katalo_status json; }
     }
 EOC
@@ -78,7 +84,7 @@ is(scalar $up->received(1), 1, 'the upstream had one request for it');
 
 # until it is stale, the cache answers and nothing is sent
 
-wait_until(sub { $gateway->request('GET', $target); $up->received > 1 }, 20);
+wait_until(sub { $gateway->request('GET', $target); $up->received > 1 });
 
 my @records = $up->received;
 
@@ -98,7 +104,7 @@ for my $signal ('Origin: https://a.example', 'Sec-Fetch-Site: none') {
 is(scalar $up->received, 0, 'and makes no update');
 
 SKIP: {
-    skip 'nginx without the slice module', 4 if !$slices;
+    skip 'nginx without the slice module', 6 if !$slices;
 
     my $text = 'abcdefghijklmnopqrstuvwxyz';
     my $before = requests();
@@ -114,6 +120,23 @@ SKIP: {
                'bytes=20-29 206 key'],
               'each of them with the key');
     is(requests(), $before + 3, 'each of them counted');
+
+    # a slice that is stale is updated by a clone of a clone
+
+    $before = length $gateway->access_log;
+    is($gateway->request('GET', '/renewed/text')->body, $text,
+       'slices that are soon stale');
+
+    my @updates;
+
+    wait_until(sub {
+        $gateway->request('GET', '/renewed/text');
+        @updates = grep { !/^bytes=/ }
+                        split /\n/, substr $gateway->access_log, $before;
+        return @updates > 3;
+    });
+    is_deeply([grep { $_ ne '- 200 key' } @updates], [],
+              'are updated with the key');
 }
 
 unlike($gateway->error_log, qr/\[alert\]|\[error\]/, 'nothing went wrong');

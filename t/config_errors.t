@@ -13,7 +13,8 @@ use Test::More;
 use Katalo::Test qw(:all);
 use Katalo::Test::Config;
 
-my $config = Katalo::Test::Config->new(keys => { production => new_key() });
+my $config = Katalo::Test::Config->new(
+    keys => { production => new_key('prod1') });
 
 my $file = 'file:%KEY:production%';
 
@@ -38,16 +39,21 @@ values_of(server => 'katalo_browser', ['deny', 'report', 'allow'], ['pass'],
           qr/in "katalo_browser", use "deny" or "report" or "allow"/);
 values_of(http => 'katalo_cors', ['strip', 'pass'], ['off'],
           qr/invalid value "off" in "katalo_cors", use "pass" or "strip"/);
+values_of(location => 'katalo_idempotency', ['pass', 'add', 'require'],
+          ['on', 'off', 'Add', 'added', '""'],
+          qr/in "katalo_idempotency", use "pass" or "add" or "require"/);
 values_of(location => 'katalo_upstream_tls', ['verify', 'off'], ['on', '""'],
           qr/in "katalo_upstream_tls", use "off" or "verify"/);
 values_of(location => 'katalo_intercept_errors', ['on', 'off'], ['yes'],
           qr/"yes" in "katalo_intercept_errors" directive, it must be "on"/);
 values_of(location => 'katalo_allow',
           ['all', 'create read', 'regenerate usage billing other'],
-          ['write', 'all create', 'Create', 'off', '""'],
+          ['write', 'Create', 'off', '""'],
           qr/unknown operation ".*" in "katalo_allow", use "create", "read"/);
+values_of(location => 'katalo_allow', [], ['all create', 'read all'],
+          qr/"all" stands alone in "katalo_allow", remove it or the other op/);
 values_of(location => 'katalo_strip', ['off', 'Cookie X-Api-Key', 'cookie'],
-          ['off Cookie', '"X Y"', 'X:', '""', '"X\tY"', 'X(Y)'],
+          ['off Cookie', 'on', 'all', '"X Y"', 'X:', '""', '"X\tY"', 'X(Y)'],
           qr/invalid header name ".*" in "katalo_strip", use header names/);
 values_of(location => 'katalo_strip', [],
           ['Host', 'content-length', 'Cookie Transfer-Encoding'],
@@ -69,12 +75,13 @@ $config->accepts($_, server => $_) for @status;
 my @key = (
     ['a name with a blank', qq("a b" $file), qr/invalid key name "a b" in/],
     ['no name', qq("" $file), qr/invalid key name "" in "katalo_key", use up/],
-    ['the name off', "off $file", qr/invalid key name "off"/],
+    ['the name off', "off $file",
+     qr/invalid key name "off" .*"katalo_bearer off" means no key: use anothe/],
     ['a name too long', 'n' x 65 . " $file", qr/"n+" .* use up to 64 letters/],
     ['a variable as name', "\$host $file", qr/invalid key name "\$host"/],
     ['a quote as name', qq('"' $file), qr/invalid key name """/],
     ['an unknown parameter', "production $file hosts=a",
-     qr/invalid parameter "hosts=a" in "katalo_key", use "host=" or "check="/],
+     qr/invalid parameter "hosts=a" in "katalo_key", use "host=", "check=" o/],
     ['no host', "production $file host=", qr/invalid "host=" of "katalo_key"/],
     ['a host with a port', "production $file host=a.example:443",
      qr/"host=a\.example:443" .* use a name without a port/],
@@ -96,12 +103,18 @@ $config->refuses($_->[0], $_->[2], key => "katalo_key $_->[1]; #!") for @key;
 
 $config->accepts("katalo_key $_", key => "katalo_key $_;")
     for map { "production $file $_" }
-            '', 'check=off', 'check=1h30m', 'host=*', 'host=APP.Katalo.AI.',
+            '', 'check=off', 'host=* host=unix:/run/Katalo.sock', 'check=1h30m',
+            'host=*', 'host=APP.Katalo.AI.',
             'host=x.example host=.katalo.ai check=100ms';
 
 my $longest = 'n' x 64;
 $config->accepts('the longest name', key => "katalo_key $longest $file;",
                  bearer => "katalo_bearer $longest;");
+
+$config->gateway->set_key(same => 'kat_live_prod1.' . new_secret());
+$config->warns('two keys with one id', qr/"katalo_key" "staging" has the same /
+               . qr/key id "prod1" as "production": to revoke one is to revoke/,
+               http => 'katalo_key staging file:%KEY:same%; #!');
 
 $config->refuses('a name twice', qr/duplicate "katalo_key" "production"/,
                  http => "katalo_key production $file; #!");
@@ -132,6 +145,8 @@ my @operation = (
     ['no expression', 'x GET ~', qr/invalid pattern "~"/],
     ['a bad expression', 'x GET "~("', qr/in "katalo_operation"/],
     ['a bad method', 'x G/T ~x', qr/invalid method "G\/T" in .* such as "GET"/],
+    ['a method in small letters', 'x get ~x', qr/invalid method "get" in/],
+    ['no method', 'x "" ~x', qr/invalid method "" in/],
     ['HEAD', 'x HEAD ~x', qr/"GET", which stands for "HEAD" too/],
     ['a bad name', '"x y" GET ~x', qr/invalid name "x y" in "katalo_oper/],
     ['the name all', 'all GET ~x', qr/invalid name "all"/],
@@ -160,6 +175,7 @@ $config->refuses('an eleventh', qr/more than 10 "katalo_operation" directives/,
 for my $line ('katalo_bearer production;', 'katalo_strip Cookie;',
               'katalo_preflight pass;', 'katalo_browser allow;',
               'katalo_cors pass;', 'katalo_allow all;',
+              'katalo_idempotency add;',
               'katalo_upstream_tls verify;', 'katalo_intercept_errors on;',
               'katalo_zone 1m;')
 {
@@ -175,7 +191,8 @@ for my $line ('katalo_bearer production;', 'katalo_strip Cookie;',
 
 # the zone: what the message asks for is enough
 
-my @keys = map { "katalo_key k$_ $file;" } 1 .. 200;
+my @keys = map { "katalo_key k$_ file:%KEY:k$_%;" } 1 .. 200;
+$config->gateway->set_key("k$_", new_key("k$_")) for 1 .. 200;
 my $output = $config->refuses('a zone too small for its keys',
     qr/"katalo_zone" is too small for 201 keys, set "katalo_zone \d+k" or more/,
     http => "@keys\nkatalo_zone 64k; #!");

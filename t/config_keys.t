@@ -47,20 +47,6 @@ my %literal = (
                                  . ' check=%LITERAL%; #!' },
     'in katalo_bearer' => { bearer => 'katalo_bearer %LITERAL%; #!' },
     'quoted in it' => { bearer => 'katalo_bearer "Bearer %LITERAL%"; #!' },
-    'in katalo_strip' => { location => 'katalo_strip Cookie %LITERAL%; #!' },
-    'in katalo_allow' => { location => 'katalo_allow %LITERAL%; #!' },
-    'in katalo_operation' =>
-        { http => 'katalo_operation %LITERAL% GET ~x; #!' },
-    'in katalo_browser' => { location => 'katalo_browser %LITERAL%; #!' },
-    'in katalo_preflight' => { location => 'katalo_preflight %LITERAL%; #!' },
-    'in katalo_cors' => { location => 'katalo_cors %LITERAL%; #!' },
-    'in katalo_upstream_tls' =>
-        { location => 'katalo_upstream_tls %LITERAL%; #!' },
-    'in katalo_intercept_errors' =>
-        { location => 'katalo_intercept_errors %LITERAL%; #!' },
-    'in katalo_zone' => { http => 'katalo_zone %LITERAL%; #!' },
-    'in katalo_status' =>
-        { server => 'location /s { katalo_status %LITERAL%; } #!' },
 );
 
 for my $where (sort keys %literal) {
@@ -71,6 +57,36 @@ for my $where (sort keys %literal) {
                      qr/a key is written in the "$directive" directive, keep/,
                      %part);
 }
+
+# every directive of the table, every argument
+
+open my $table, '<', "$FindBin::Bin/../ngx_http_katalo_module"
+                     . '/ngx_http_katalo_conf.c' or die "conf.c: $!\n";
+my $commands = do { local $/; <$table> };
+my %arguments = ('1MORE' => 2, '2MORE' => 3, ANY => 3, FLAG => 1, TAKE1 => 1,
+                 TAKE12 => 2, TAKE3 => 3);
+my $directives = 0;
+
+while ($commands =~ /\{ ngx_string\("(katalo_\w+)"\),\s*([A-Z0-9_|\s]+),/g) {
+    my ($name, $flags) = ($1, $2);
+    my $level = $flags =~ /NGX_HTTP_LOC_CONF/ ? 'location' : 'http';
+    my ($last) = map { $flags =~ /NGX_CONF_\Q$_\E\b/ ? $arguments{$_} : () }
+                     keys %arguments;
+
+    die "how many arguments has $name?\n" if !$last;
+
+    for my $place (1 .. $last) {
+        my @argument = map { $_ == $place ? '%LITERAL%' : 'x' } 1 .. $last;
+
+        $config->refuses("a key in $name, argument $place",
+                         qr/a key is written in the "$name" directive, keep/,
+                         $level => "$name @argument; #!");
+    }
+
+    $directives++;
+}
+
+cmp_ok($directives, '>=', 13, 'all directives were tried');
 
 # this one is nobody's directive but the proxy module's
 $config->refuses('a key in proxy_set_header',

@@ -23,9 +23,19 @@ my $file = 'file:%KEY:production%';
 
 my $own = 'proxy_set_header Authorization "Basic eA==";';
 my $conflict = qr/"katalo_bearer" conflicts with "proxy_set_header Authori/;
+my $place = qr{applies here too \(in (\S+/conf/test\.conf:\d+)\), remove one};
 
 $config->refuses("Authorization in $_", $conflict, $_ => $own,
                  bearer => $bearer) for qw(http server location);
+for my $where (qw(http server location)) {
+    my ($code, $output) = $config->test(bearer => $bearer, $where => $own);
+    my @lines = split /\n/, $config->gateway->read_file('conf/test.conf');
+    my ($line) = grep { $lines[$_ - 1] =~ /proxy_set_header Auth/ } 1 .. @lines;
+
+    like($output, qr/$place/, "Authorization in $where: its place is told");
+    like($output, qr/test\.conf:$line\), remove/, 'and is that line');
+}
+
 $config->refuses('a key inherited from the server', $conflict,
                  server => $bearer, bearer => '', location => $own);
 $config->refuses('a key inherited from http', $conflict,
@@ -150,6 +160,31 @@ host_is('', 'https://app.katalo.ai', 0, 'evil.example',
         'proxy_ssl_name evil.example;');
 host_is('', 'https://app.katalo.ai', 1, undef, 'proxy_ssl_name $host;');
 host_is('', 'https://$host', 1);
+
+# the advice works
+
+for my $case (['proxy_pass http://unix:/run/Katalo.sock;',
+               'katalo_upstream_tls off;'],
+              ['proxy_pass https://unix:/run/Katalo.sock:/api/;', ''],
+              ['proxy_pass https://127.0.0.1:1;', ''])
+{
+    my ($pass, $location) = @$case;
+    my $output = $config->refuses("$pass for no host", $foreign,
+        key => "katalo_key production $file;", bearer => $bearer,
+        pass => $pass, location => $location);
+    my ($advice) = $output =~ /add "(host=[^"]*)" to the "katalo_key"/;
+
+    $config->accepts("$pass with the $advice that was advised",
+        key => "katalo_key production $file $advice;", pass => $pass,
+        location => $location);
+    $config->refuses("$pass with another socket", $foreign,
+        key => "katalo_key production $file host=unix:/run/katalo.sock;",
+        bearer => $bearer, pass => $pass, location => $location);
+
+    $location ? unlike($output, qr/proxy_ssl_name/, 'no name, where no TLS')
+              : like($output, qr/: set "proxy_ssl_name" to the name in .*, or/,
+                     'a name comes before a host');
+}
 
 # without verified TLS no certificate tells who it is
 host_is('', 'http://127.0.0.1:1', 0, '127.0.0.1',

@@ -18,7 +18,6 @@ my $location = <<'EOC';
         location /%NAME%/ {
             %DIRECTIVES%
             proxy_pass https://app.katalo.ai/api/v1/;
-            proxy_read_timeout 300ms;
             client_max_body_size 1k;
             proxy_intercept_errors on;
 
@@ -31,6 +30,12 @@ my $location = <<'EOC';
             if ($arg_gone) { return 404; }
             if ($arg_text) { return 200 "text"; }
             if ($arg_moved) { return 301 https://app.example/; }
+
+            location /%NAME%/x-hang {
+                %DIRECTIVES%
+                proxy_pass https://app.katalo.ai/api/v1/x-hang;
+                proxy_read_timeout 1s;
+            }
         }
 EOC
 
@@ -51,8 +56,7 @@ my $gateway = Katalo::Test->new(
     upstream => $up, keys => { production => $key },
     http => join '', <<'EOC', (map {
     katalo_key production file:%KEY:production%;
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT% max_fails=0; }
-    proxy_ssl_trusted_certificate %CA%;
+    %UPSTREAM%
     proxy_cache_path %PREFIX%/cache keys_zone=answers:1m;
 
     server {
@@ -70,7 +74,7 @@ my $gateway = Katalo::Test->new(
         location @named { return 200 "named"; }
 EOC
         my $name = $_;
-        $location =~ s/%NAME%/$name/gr =~ s/%DIRECTIVES%/$directives{$name}/r
+        $location =~ s/%NAME%/$name/gr =~ s/%DIRECTIVES%/$directives{$name}/gr
     } sort keys %directives), "    }\n")->start;
 
 

@@ -30,20 +30,28 @@ my $gateway = Katalo::Test->new(
     upstream none.katalo.ai { server %CLOSED% max_fails=0; }
 
     proxy_ssl_trusted_certificate %CA%;
-    proxy_read_timeout 300ms;
 
     server {
         listen 127.0.0.1:%PORT%;
 
         location / { proxy_pass https://app.katalo.ai/api/v1/; }
+        location /x-hang {
+            proxy_pass https://app.katalo.ai/api/v1/x-hang;
+            proxy_read_timeout 1s;
+        }
+        location /x-partial/hang {
+            proxy_pass https://app.katalo.ai/api/v1/x-partial/hang;
+            proxy_read_timeout 3s;
+        }
         location /none/ { proxy_pass https://none.katalo.ai/api/v1/; }
         location /long/ {
             proxy_pass https://app.katalo.ai/api/v1/;
-            proxy_read_timeout 60s;
+            postpone_output 0;
         }
         location /ignoring/ {
             proxy_pass https://app.katalo.ai/api/v1/;
             proxy_ignore_client_abort on;
+            proxy_read_timeout 1s;
         }
         location = /status { katalo_status json; }
     }
@@ -112,7 +120,7 @@ for my $location ('long', 'ignoring') {
 adds('the client goes during the answer', { other => 1 }, { 200 => 1 }, sub {
     my $client = $gateway->connection;
     $client->write("GET /long/x-partial/hang HTTP/1.1\r\nHost: x\r\n\r\n");
-    IO::Select->new($client->{socket})->can_read(10);
+    IO::Select->new($client->{socket})->can_read(60);
     $client->close;
 });
 

@@ -136,14 +136,18 @@ adds('a mirror', { other => 2 }, { 200 => 1, 202 => 1 },
 adds('SSI', { other => 1, read => 1 }, { 201 => 1, 404 => 1 },
           sub { get('/page/both') });
 
-my $cached = '/cached/x-status/200/x-header/X-Accel-Expires:1';
+my ($cached, $stale) = map {
+    "/cached/x-status/200/x-header/X-Accel-Expires:$_"
+} 60, 1;
 adds('an answer that the cache takes', { other => 1 }, { 200 => 1 },
           sub { get($cached) });
 adds('and then gives', {}, {}, sub {
     is((get($cached))[0]->header('X-Cache'), 'HIT', 'from the cache');
 });
-adds('and updates in the background', { other => 1 }, { 200 => 1 }, sub {
-    ok(wait_until(sub { (get($cached))[0]->header('X-Cache') eq 'STALE' }),
+adds('one that is soon stale', { other => 1 }, { 200 => 1 },
+          sub { get($stale) });
+adds('and updated in the background', { other => 1 }, { 200 => 1 }, sub {
+    ok(wait_until(sub { (get($stale))[0]->header('X-Cache') eq 'STALE' }),
        'a stale answer');
 });
 

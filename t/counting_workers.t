@@ -26,12 +26,7 @@ sub http {
     my (@names) = @_;
 
     return join "\n", <<'EOC', (map { <<"EOC" } @names), '}';
-    upstream app.katalo.ai {
-        server 127.0.0.1:%UPSTREAM_PORT% max_fails=0;
-        keepalive 8;
-    }
-    proxy_ssl_trusted_certificate %CA%;
-    proxy_set_header Connection "";
+    %KEPT_UPSTREAM%
     keepalive_requests 50;
     server {
         listen 127.0.0.1:%PORT%;

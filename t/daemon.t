@@ -23,19 +23,7 @@ my $key = new_key('one');
 my $up = Katalo::Upstream->new;
 
 my $gateway = Katalo::Test::Daemon->new(
-    upstream => $up, workers => 2, keys => { production => $key },
-    http => <<'EOC')->start;
-    katalo_key production file:%KEY:production%;
-    server {
-        listen 127.0.0.1:%PORT%;
-        location /katalo/ {
-            katalo_bearer production;
-            proxy_pass https://app.katalo.ai/api/v1/;
-        }
-    }
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
-    proxy_ssl_trusted_certificate %CA%;
-EOC
+    upstream => $up, workers => 2, keys => { production => $key })->start;
 
 
 # whether each place where the process has the key is locked

@@ -202,7 +202,9 @@ arrives('a good name', '/name', key => 'exact', name => 'app.katalo.ai');
 arrives('another good name', '/name', key => 'several', name => 'localhost');
 decides('destination', 'a bad name', '/name', key => 'exact',
         name => 'localhost');
-decides('destination', 'no name', '/name', key => 'exact');
+is(decides('attached', 'no name', '/name', key => 'exact')->status, 502,
+   'no name: no certificate is for it');
+is(scalar $up->received, 0, 'no name: nothing is sent');
 arrives('the name counts', '/both', key => 'exact', to => 'localhost',
         name => 'app.katalo.ai');
 decides('destination', 'not the host', '/both', key => 'exact',

@@ -29,8 +29,7 @@ my $gateway = Katalo::Test->new(
     upstream => $up, keys => { production => $key },
     env => { KATALO_API_KEY => $key }, http => <<'EOC');
     katalo_key production file:%KEY:production%;
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
-    proxy_ssl_trusted_certificate %CA%;
+    %UPSTREAM%
     server {
         listen 127.0.0.1:%PORT%;
         location /katalo/ {
@@ -61,8 +60,10 @@ sub localize {
     $text =~ s/^load_module .*;$//mg;
     $text =~ s{file:/\S*/([\w.-]+)}{file:%KEY:$1%}g;
     $text =~ s/(?<=listen )( +)[\d.]+:(\d+)/${1}127.0.0.1:%PORT$2%/g;
-    $text =~ s/(?<=server     )app\.katalo\.ai:443/127.0.0.1:%UPSTREAM_PORT%/;
-    $text =~ s{(?<=access_log  )/var/log/nginx}{%PREFIX%/logs};
+    $text =~ s{(?<=_log  )( *)/var/log/(?:nginx|katalo)}{$1%PREFIX%/logs}g;
+    $text =~ s{/etc/nginx/gateway\.pem}{%CERT%}g;
+    $text =~ s{/etc/nginx/gateway\.key}{%CERT_KEY%}g;
+    $text =~ s{/etc/nginx/clients-ca\.pem}{%CA%}g;
     $gateway->set_key($_, $key)
         for $text =~ /%KEY:([\w.-]+)%/g, $text =~ /credential:(\w+)/g;
 
@@ -87,6 +88,9 @@ sub complete {
         if $level eq 'location';
 
     $text =~ s/^http \{$/http {\n%TEMP_PATHS%
+                          upstream app.katalo.ai {
+                              server 127.0.0.1:%UPSTREAM_PORT%;
+                          }
                           proxy_ssl_trusted_certificate %CA%;/m;
 
     return (conf => "%LOAD_MODULE%\n%MAIN%\n$text");
@@ -113,6 +117,9 @@ for my $page (@pages) {
 
         is($code, 0, "$page: the example of $name passes")
             or diag(redact($output));
+        ok($example !~ /\$ssl_client_/
+           || $example =~ /listen .* ssl;/ && $example =~ /ssl_verify_client/,
+           'clients show certificates where it asks for them');
     }
 
     is_deeply([grep { !-e "$root/" . ($page =~ m{^(.*/)} ? $1 : '') . $_ }
@@ -121,6 +128,13 @@ for my $page (@pages) {
 }
 
 cmp_ok(scalar(split /\n/, slurp('README.md')), '<=', 150, 'README.md is short');
+
+# rotations belong to no request
+
+like(slurp('README.md'), qr/^error_log .* notice;\n\nevents/m,
+     'README.md has an error log of the main level that shows notices');
+like(slurp('docs/operations.md'), qr/^## Set the error log$/m,
+     'and operations.md says why');
 
 my %documented = map { $_ => 1 } $directives =~ /^## (katalo_\w+)$/mg;
 
@@ -158,7 +172,7 @@ like($directives, qr/`"?$_"?`/, "the status member $_ is documented")
 
 my $monitoring = slurp('docs/monitoring.md');
 my $metrics = $gateway->request('GET', '/status?format=prometheus')->body;
-my @of_key = $metrics =~ /^(katalo_\w+\{key="[^"]*"(?!,key_id).*\}) /mg;
+my @of_key = $metrics =~ /^(katalo_\w+\{key="[^"]+"(?!,key_id).*\}) /mg;
 my @of_id = $metrics =~ /^(katalo_\w+\{key="[^"]*",key_id=.*\}) /mg;
 
 like($monitoring, qr/`$_(?:\{[^`]*\})?`/, "the metric $_ is documented")

@@ -35,9 +35,7 @@ my $gateway = Katalo::Test->new(
     http => <<"EOC")->start;
     katalo_key production file:%KEY:production%;
     katalo_key revoked    file:%KEY:revoked%;
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; keepalive 8; }
-    proxy_ssl_trusted_certificate %CA%;
-    proxy_set_header Connection "";
+    %KEPT_UPSTREAM%
 
     server {
         listen 127.0.0.1:%PORT%;

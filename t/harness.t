@@ -105,6 +105,12 @@ like($output, qr/invalid port/, 'and says why');
 rename $gateway->prefix . '/logs/error.log', $gateway->prefix . '/logs/old';
 ok($gateway->reopen, 'logs are reopened');
 
+my $held = $gateway->connection;
+$held->write("GET /katalo/x-status/201/x-hold HTTP/1.1\r\nHost: x\r\n\r\n");
+ok(wait_until(sub { grep { /x-hold/ } $up->targets }), 'an answer is held');
+$up->release;
+is($held->read_response('GET')->status, 201, 'until it is released');
+
 $up->set_keys();
 is($gateway->request('GET', '/katalo/usage/summary')->status, 401,
    'a key taken away is refused');

@@ -14,8 +14,7 @@ use Katalo::Upstream;
 
 my $frame = <<'EOC';
     katalo_key production file:%KEY:production%;
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
-    proxy_ssl_trusted_certificate %CA%;
+    %UPSTREAM%
     add_header X-Operation $katalo_operation always;
     katalo_bearer production;
 EOC
@@ -29,7 +28,7 @@ my $gateway = Katalo::Test->new(
         listen 127.0.0.1:%PORT%;
 
         location /katalo/ { proxy_pass https://app.katalo.ai/api/v1/; }
-        location = /status { katalo_bearer off; katalo_status json; }
+        location = /status { katalo_bearer off; katalo_status; }
 
         # names are known wherever they are given
         location /only/ {
@@ -114,6 +113,28 @@ my ($id) = @{ $gateway->status->{keys}[0]{ids} };
 is($id->{requests}{search}, 3, 'the status counts by name');
 is($id->{requests}{drop}, 1, 'each one');
 is($id->{requests}{read}, 2, 'and the built-in ones');
+
+$gateway->configure(http => do {
+    my $http = $gateway->{http};
+    $http =~ s/^ *katalo_operation (?:drop|odd) .*\n//gm;
+    $http;
+});
+ok($gateway->reload(gone => 1), 'two names are taken away');
+operation('GET', '/katalo/generations/search');
+
+my $after = $gateway->status->{keys}[0]{ids}[0]{requests};
+is($after->{other}, $id->{requests}{other}, 'their counts are not "other"');
+is($after->{$_}, $id->{requests}{$_}, "$_ is shown as it was")
+    for qw(odd drop);
+is($after->{search}, $id->{requests}{search} + 1, 'a name that stays goes on');
+is($after->{total}, $id->{requests}{total} + 1, 'the sum is exact');
+
+my $metrics = $gateway->request('GET', '/status?format=prometheus')->body;
+my %series = $metrics =~
+    /^katalo_requests_total\{.*operation="(\w+)"\} (\d+)$/gm;
+my %shown = %$after;
+delete $shown{total};
+is_deeply(\%series, \%shown, 'and so it is in Prometheus');
 
 my @ten = map { "katalo_operation n$_ GET ~/n$_\$;" } 1 .. 10;
 my $server = 'server { listen 127.0.0.1:%PORT%; location / { katalo_allow n10;'

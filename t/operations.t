@@ -39,9 +39,7 @@ my @prefixes = qw(/katalo/ /api/v1/ /capture/ /rewrite/);
 
 my $http = <<'EOC';
     katalo_key production file:%KEY:production%;
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; keepalive 8; }
-    proxy_ssl_trusted_certificate %CA%;
-    proxy_set_header Connection "";
+    %KEPT_UPSTREAM%
     add_header X-Operation $katalo_operation always;
 EOC
 my $status = 'location = /status { katalo_status json; }';

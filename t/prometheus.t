@@ -23,8 +23,7 @@ my $gateway = Katalo::Test->new(
     katalo_key a.b-c_D file:%KEY:unused%;
     katalo_key empty file:%KEY:empty%;
     katalo_operation cancel DELETE ~/generations/[^/]+$;
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
-    proxy_ssl_trusted_certificate %CA%;
+    %UPSTREAM%
     server {
         listen 127.0.0.1:%PORT%;
         location / {
@@ -47,7 +46,10 @@ sub page { return $gateway->request('GET', '/metrics')->body }
 # The numbers of the JSON, under the names that they have here.
 sub expected {
     my ($status) = @_;
-    my %series;
+    my %series = ('katalo_denied_total{key="",reason="no_key"}'
+                  => $status->{denied}{no_key},
+                  katalo_unattributed_requests_total
+                  => $status->{unattributed});
 
     for my $key (@{ $status->{keys} }) {
         my $name = "key=\"$key->{key}\"";
@@ -58,7 +60,7 @@ sub expected {
             = $key->{client_credentials}{$_}
             for keys %{ $key->{client_credentials} };
         $series{"katalo_key_${_}{$name}"} = $key->{$_} ? 1 : 0
-            for qw(usable rejected);
+            for qw(usable rejected source_ok);
         $series{"katalo_key_${_}_total{$name}"} = $key->{$_}
             for qw(rotations read_failures);
         $series{"katalo_requests_in_flight{$name}"} = $key->{in_flight};
@@ -147,7 +149,7 @@ $gateway->request($_->[0], $_->[1])
 $gateway->request('GET', '/empty/x');
 $gateway->request('GET', '/x', headers => ['Cookie: a=b']);
 $gateway->request('OPTIONS', '/x', headers => ['Origin: https://a.example']);
-wait_until(sub { !$gateway->status->{keys}[0]{in_flight} });
+$gateway->settled_status;
 
 my $used = agrees('after some');
 cmp_ok($used->{'katalo_key_last_used_timestamp_seconds{key="production",'

@@ -17,11 +17,11 @@ my $proxy = 'proxy_pass https://app.katalo.ai/api/v1/;';
 my $key = new_key('prod1');
 my $up = Katalo::Upstream->new(keys => [$key]);
 my $gateway = Katalo::Test->new(
-    upstream => $up, keys => { production => $key }, http => <<"EOC")->start;
+    upstream => $up, keys => { production => $key, revoked => '' },
+    http => <<"EOC")->start;
     katalo_key production file:%KEY:production%;
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; keepalive 8; }
-    proxy_ssl_trusted_certificate %CA%;
-    proxy_set_header Connection "";
+    katalo_key revoked file:%KEY:revoked%;
+    %KEPT_UPSTREAM%
 
     log_format decision '\$uri \$status \$katalo_decision';
     access_log %PREFIX%/logs/access.log decision;
@@ -67,7 +67,7 @@ my @refusals = (
     ['preflight', 'OPTIONS', '/katalo/generations', 'Origin: a', 403],
     ['browser', 'POST', '/katalo/generations', 'Origin: a', 403],
     ['operation', 'GET', '/katalo/billing/events', 'A: b', 403],
-    ['no_key', 'GET', '/named/usage/summary?key=nobody', 'A: b', 503]);
+    ['no_key', 'GET', '/named/usage/summary?key=revoked', 'A: b', 503]);
 my %code = (403 => 'forbidden', 503 => 'unavailable');
 
 
@@ -141,7 +141,8 @@ for my $name ('', 'nobody', 'off', 'Production', 'production%00', ' ') {
     $response = $gateway->request('GET', '/named/usage/summary?key=' . $name
                                          =~ s/ /%20/r);
     is(join(' ', $response->status,
-            $response->header('X-Katalo-Gateway') // ''), '503 no_key',
+            $response->header('X-Katalo-Gateway') // ''),
+       ($name =~ /^(?:off)?$/ ? 403 : 503) . ' no_key',
        "no key is called \"$name\"");
 }
 is($gateway->request('GET', '/named/usage/summary?key=production')->status,

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# An empty file revokes its key, until there is one again.
+# An empty key file revokes the key until a valid key is written.
 
 use strict;
 use warnings;
@@ -18,19 +18,16 @@ my $up = Katalo::Upstream->new;
 
 my $gateway = Katalo::Test->new(
     upstream => $up, workers => 2,
-    keys => { production => $one, staging => $one }, http => <<'EOC')->start;
-    katalo_key production file:%KEY:production% check=100ms;
-    katalo_key staging file:%KEY:staging%;
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
-    proxy_ssl_trusted_certificate %CA%;
-    server {
-        listen 127.0.0.1:%PORT%;
-        location /katalo/ {
+    keys => { production => $one, staging => $one },
+    http => gateway_http(
+        key => 'check=100ms', http => 'katalo_key staging file:%KEY:staging%;',
+        server => <<'EOC'))->start;
+        location /caught/ {
             katalo_bearer production;
+            error_page 500 503 =200 /page;
             proxy_pass https://app.katalo.ai/api/v1/;
         }
-        location = /status { katalo_status json; }
-    }
+        location = /page { return 200 "a page"; }
 EOC
 
 
@@ -72,47 +69,49 @@ for ([empty => ''], ['white space' => " \t\r\n \n"]) {
     my $response = ask();
     $denied++;
     is($response->status, 503, "$name: 503");
-    is($response->header('X-Katalo-Gateway'), 'no_key', 'for no_key');
-    is(ask()->status, 503, 'whichever worker it is');
-    is(production()->{denied}{no_key}, ++$denied, 'counted');
+    is($response->header('X-Katalo-Gateway'), 'no_key',
+       'the decision is no_key');
+    is(ask()->status, 503, 'the next request gets 503');
+    is(production()->{denied}{no_key}, ++$denied, 'refusals are counted');
     ok(!production()->{usable}, 'the status says that it is not usable');
-    is_deeply(states(), { one => 'revoked' }, 'and its id revoked');
+    is_deeply(states(), { one => 'revoked' }, 'the id is revoked');
 
     $gateway->mark_log;
     $gateway->set_key(production => "$one\n");
     both_log('\[notice\].*"production" id "one" is usable again',
              "$name: a key is there again");
-    is(ask()->status, 200, 'and used');
-    is_deeply(states(), { one => 'current' }, 'its id is current');
+    is(ask()->status, 200, 'the key is used');
+    is_deeply(states(), { one => 'current' }, 'the id is current');
 }
 
 is(scalar $up->received(2), 2, 'nothing was sent while it was revoked');
-is(production()->{rotations}, 0, 'that was no rotation');
-is(production()->{read_failures}, 0, 'and no failure');
+is(production()->{rotations}, 0, 'no rotation is counted');
+is(production()->{read_failures}, 0, 'no read failure is counted');
 
-# in place, as `: > file` does it
+# truncated in place, as by `: > file`
 
 $gateway->mark_log;
 truncate $gateway->prefix . '/keys/production', 0;
-both_log('"production" id "one" is revoked', 'an emptied file revokes, too');
-is(ask()->status, 503, 'at once');
+both_log('"production" id "one" is revoked',
+         'a truncated file revokes the key');
+is(ask()->status, 503, 'the request gets 503');
 
 my ($code, $output) = $gateway->test_config;
-is($code, 0, 'nginx -t takes it');
+is($code, 0, 'nginx -t accepts an empty file');
 like($output, qr/\[warn\].*"katalo_key" "production" is revoked/,
-     'with a warning');
+     'nginx -t warns of the empty file');
 
 ok($gateway->reload(gone => 1), 'a reload while it is revoked');
-is(ask()->status, 503, 'leaves it revoked');
-is_deeply(states(), { one => 'revoked' }, 'in the status as well');
+is(ask()->status, 503, 'the key stays revoked after a reload');
+is_deeply(states(), { one => 'revoked' }, 'the status shows it as revoked');
 
 $gateway->mark_log;
 $gateway->set_key(production => $two);
 both_log('"production" id "two" is usable', 'another key comes');
 $up->clear;
-is(ask()->status, 200, 'and is used');
+is(ask()->status, 200, 'the request is answered');
 is_deeply([map { $up->auth($_) } $up->received(1)], [expects_auth($two)],
-          'that one');
+          'the new key is sent');
 is_deeply(states(), { one => 'previous', two => 'current' },
           'the revoked id is a previous one');
 
@@ -120,18 +119,58 @@ my ($staging) = grep { $_->{key} eq 'staging' }
                      @{ $gateway->status->{keys} };
 ok($staging->{usable}, 'the other key was usable all along');
 
+# revoked while the body of a request is read
+
+for my $case (['POST', '/katalo/generations'], ['HEAD', '/katalo/generations'],
+              ['POST', '/caught/generations'])
+{
+    my ($method, $target) = @$case;
+    my $client = $gateway->connection;
+
+    $up->clear;
+    $denied = production()->{denied}{no_key};
+
+    $client->write("$method $target HTTP/1.1\r\nHost: x\r\n"
+                   . "Content-Length: 2\r\n\r\na");
+    ok(wait_until(sub { $gateway->request('GET', '/status') }), 'a request');
+    $gateway->mark_log;
+    $gateway->set_key(production => '');
+    both_log('"production" id "two" is revoked',
+             'the key is revoked meanwhile');
+    $client->write('b');
+
+    my $response = $client->read_response($method);
+    is($response->status, 503, "$method $target gets 503");
+    is($response->header('X-Katalo-Gateway'), 'no_key',
+       'the decision is no_key');
+    is($response->header('Content-Type'), 'application/json',
+       'the type is JSON');
+
+    is($response->json->{error}{code}, 'unavailable',
+       'the body has the envelope')
+        if $method ne 'HEAD';
+
+    is(scalar $up->received, 0, 'nothing is sent');
+    is(production()->{denied}{no_key}, $denied + 1, 'counted once');
+    is(production()->{in_flight}, 0, 'none is in flight');
+
+    $gateway->mark_log;
+    $gateway->set_key(production => $two);
+    both_log('"production" id "two" is usable', 'the key comes back');
+}
+
 # revoked from the start
 
 $gateway->stop;
 $gateway->set_key(production => '');
 $gateway->start;
 is(ask()->status, 503, 'nginx starts without the key');
-ok(!production()->{usable}, 'and says so');
+ok(!production()->{usable}, 'the status shows the key as not usable');
 
 $gateway->mark_log;
 $gateway->set_key(production => $one);
-both_log('"production" id "one" is usable', 'then a key comes');
-is(ask()->status, 200, 'and is used');
+both_log('"production" id "one" is usable', 'a key is written');
+is(ask()->status, 200, 'the new key is used');
 
 lacks_secrets($gateway->read_file('logs/error.log'),
               'no secret is in the error log');

@@ -28,8 +28,7 @@ sub gateway {
         upstream => $up, workers => 2, %option,
         keys => { map { $_ => $key{one} } @names }, http => <<"EOC");
     $keys
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
-    proxy_ssl_trusted_certificate %CA%;
+    %UPSTREAM%
     server {
         listen 127.0.0.1:%PORT%;
         location = /status { katalo_status json; }
@@ -194,6 +193,27 @@ EOC
              'a change of its mode is seen');
     is(status($gateway, 'hidden')->{read_failures}, 0,
        'what is hidden is no failure');
+}
+
+{
+    my $gateway = gateway(<<'EOC', workers => 1,
+katalo_key production file:%KEY:production% check=100ms;
+EOC
+        main => 'worker_rlimit_nofile 64;')->start;
+    my @clients = map { $gateway->connection } 1 .. 100;
+
+    ok($gateway->wait_for_log(qr/24: Too many open files/),
+       'a worker has no file descriptor left');
+    $gateway->set_key(production => $key{two});
+    ok($gateway->wait_for_log(qr/"production": "\S+" could not be opened \(24/),
+       'when a key is replaced');
+
+    $_->close for @clients;
+    ok($gateway->wait_for_log(qr/"production" is rotated from id "one" to /),
+       'it looks again, at the same file');
+    is(sent($gateway, 'production'), 'two', 'and uses the key');
+    is(() = $gateway->error_log =~ /"production": "\S+" could not/g, 1,
+       'there was one error');
 }
 
 done_testing();

@@ -187,7 +187,7 @@ sub change {
 
     $gateway->mark_log;
     $gateway->set_key(production => $content);
-    return $gateway->wait_for_log(qr/\[(?:notice|warn|error)\][^\n]*$line/, 10)
+    return $gateway->wait_for_log(qr/\[(?:notice|warn|error)\][^\n]*$line/)
            || die "no $line in the log\n";
 }
 
@@ -212,7 +212,7 @@ $received .= $gateway->request('GET', "/status$_")->raw
 
 # workers that are idle: old ones are gone, as are requests
 
-wait_until(sub { $gateway->status->{keys}[0]{in_flight} == 0 }, 10);
+$gateway->settled_status;
 
 my $scan = Katalo::Test::Scan->new(@keys);
 $scan->directory($gateway->prefix, except => qr{^/keys/production$});

@@ -27,8 +27,7 @@ my $gateway = Katalo::Test->new(
     katalo_key a.b-c_d env:KATALO_KEY;
     katalo_key sys credential:sys;
     katalo_operation cancel DELETE ~/generations/[^/]+$;
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
-    proxy_ssl_trusted_certificate %CA%;
+    %UPSTREAM%
     server {
         listen 127.0.0.1:%PORT%;
         location / {
@@ -89,17 +88,20 @@ my $ever = qr/\A(?:|2\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ)\z/;
 
 my @statuses = (qw(200 201 202 400 401 403 404 409 422 429 500 502 503 504),
                 qw(2xx 3xx 4xx 5xx none));
-my @reasons = qw(preflight browser operation no_key destination
-                 browser_reported);
+my @reasons = qw(preflight browser operation no_key idempotency
+                 destination browser_reported);
 my @operations = qw(create read regenerate usage billing other cancel total);
 
 sub each_counts { return { map { $_ => $count } @_ } }
 
 my $shape = {
-    time => $time,
+    time => $time, denied => { no_key => $count },
+    unattributed => $count,
     keys => [{
         key => qr/\A[\w.-]+\z/, source => qr/\A(?:file|env|credential)\z/,
         usable => 'boolean', rejected => 'boolean',
+        source_ok => 'boolean', reload_only => 'boolean',
+        leaked_key_seen => $ever,
         denied => each_counts(@reasons),
         client_credentials => each_counts(qw(stripped katalo_key)),
         in_flight => $count, rotations => $count, read_failures => $count,
@@ -116,6 +118,10 @@ my $shape = {
                               count => $count }],
             },
         }],
+    }],
+    upstreams => [{
+        host => qr/\A[\w.-]+\z/, addresses => $count, resolved => $ever,
+        failures => $count,
     }],
 };
 
@@ -185,6 +191,7 @@ $gateway->request('GET', '/empty/x');
 $gateway->request('OPTIONS', '/x', headers => ['Origin: https://a.example']);
 $gateway->request('GET', '/x', headers => ['Cookie: a=b']);
 
+$gateway->settled_status;
 my $used = has_shape('after some');
 my ($id) = @{ $used->{keys}[0]{ids} };
 my %some = map { $_ => $id->{requests}{$_} } grep { $id->{requests}{$_} }

@@ -51,6 +51,8 @@ unlike($body, qr/<[^>]*\s(?:on\w+|style)\s*=/, 'no handler or style in a tag');
 unlike($body, qr/\b(?:src|href)\s*=\s*"?(?!data:|#)[a-z\/]/i,
        'nothing is loaded');
 
+like($body, qr/Failed upstream are answers/, 'words are explained');
+
 is($gateway->request('GET', '/status?format=html')->body, $body,
    'the same by ?format=');
 

@@ -28,7 +28,8 @@ my $gateway = Katalo::Test->new(
     }
 EOC
 
-my %whole = (json => qr/\]\}\s*\z/, prometheus => qr/state="free"\} \d+\n\z/);
+my %whole = (json => qr/\]\}\s*\z/,
+             prometheus => qr/unattributed_requests_total \d+\n\z/);
 
 for my $format (sort keys %whole) {
     my @short;

@@ -8,15 +8,17 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use JSON::PP qw(decode_json);
 use Test::More;
 
 use Katalo::Test qw(:all);
 use Katalo::Test::Port qw(free_port);
-use Katalo::Test::UsageLog qw(usage_lines wait_for_lines deltas adds_up);
+use Katalo::Test::UsageLog qw(usage_http usage_lines wait_for_lines deltas
+                              adds_up repeated cut_off);
 use Katalo::Upstream;
 
 # seconds in which a few requests are made, and answered
-use constant INTERVAL => 2 * Katalo::Test::Tool::slowness();
+use constant INTERVAL => 4 * Katalo::Test::Tool::slowness();
 
 my $key = new_key('first');
 my $up = Katalo::Upstream->new;
@@ -24,23 +26,15 @@ my $up = Katalo::Upstream->new;
 sub http {
     my ($operation) = @_;
 
-    return <<"EOC";
-    katalo_usage_log %PREFIX%/logs/usage.log interval=${\ INTERVAL}s;
-    katalo_key production file:%KEY:production% check=100ms;
+    return usage_http("logs/usage.log interval=${\ INTERVAL}s", <<"EOC",
     katalo_key empty file:%KEY:empty%;
     $operation
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT% max_fails=0; }
     upstream two.katalo.ai {
         server 127.0.0.1:%CLOSED% max_fails=0;
         server 127.0.0.1:%UPSTREAM_PORT% max_fails=0;
     }
-    proxy_ssl_trusted_certificate %CA%;
-    server {
-        listen 127.0.0.1:%PORT%;
-        location /katalo/ {
-            katalo_bearer production;
-            proxy_pass https://app.katalo.ai/api/v1/;
-        }
+EOC
+        upstream => 'UPSTREAM', server => <<'EOC');
         location /two/ {
             katalo_bearer production;
             proxy_pass https://two.katalo.ai/api/v1/;
@@ -49,8 +43,6 @@ sub http {
             katalo_bearer empty;
             proxy_pass https://app.katalo.ai/api/v1/;
         }
-        location = /status { katalo_status json; }
-    }
 EOC
 }
 
@@ -82,8 +74,10 @@ my ($line) = lines_of(1, sub {
     get('/katalo/usage/summary', headers => ['Cookie: a=b']);
 });
 
-is(join(' ', sort keys %$line), 'delta interval key key_id time total',
+is(join(' ', sort keys %$line), 'delta id interval key key_id time total',
    'members of a line');
+like($line->{id}, qr/^[0-9a-f]{16}\.1$/, 'an id: the run, and a number');
+my $run = substr $line->{id}, 0, 16;
 like($line->{time}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/, 'a time in UTC');
 is($line->{key}, 'production', 'the name of the key');
 is($line->{key_id}, 'first', 'its id');
@@ -156,7 +150,7 @@ wait_until(sub {
     my $sum = deltas(usage_lines($gateway, 'logs/usage.log'));
     return ($sum->{'production first'}{'responses.none'} // 0) == 1
            && ($sum->{'production second'}{'denied.browser'} // 0) == 1;
-}, 10);
+});
 my $sum = deltas(usage_lines($gateway, 'logs/usage.log'));
 
 is($sum->{'production first'}{'responses.none'}, 1,
@@ -189,10 +183,41 @@ is($line->{delta}{read_failures}, 1, 'a file that cannot be used');
 
 my @lines = usage_lines($gateway, 'logs/usage.log');
 adds_up('all of it', @lines);
+is_deeply([map { $_->{id} } @lines], [map { "$run.$_" } 1 .. @lines],
+          'ids are numbers in turn, over a reload too');
+is(repeated() + cut_off(), 0, 'each line is there once, and whole');
+unlike($gateway->read_file('logs/usage.log'), qr/^$/m, 'none is empty');
 
 $gateway->quit;
 my @last = usage_lines($gateway, 'logs/usage.log');
 is(@last, @lines, 'nothing new at the end, no line');
 lacks_secrets($gateway->read_file('logs/usage.log'), 'no line shows a key');
+
+
+# another start goes on in the same file
+
+$gateway->set_key(production => new_key('third'));
+$gateway->start;
+get('/katalo/usage/summary');
+$gateway->quit;
+@lines = usage_lines($gateway, 'logs/usage.log');
+is(@lines, @last + 1, 'another start has its line');
+unlike($lines[-1]{id}, qr/^$run/, 'with a name of its own');
+like($lines[-1]{id}, qr/\.1$/, 'from 1');
+
+
+# a line that was cut off before, by whatever
+
+my $text = $gateway->read_file('logs/usage.log');
+open my $file, '>', $gateway->prefix . '/logs/usage.log' or die "$!\n";
+print {$file} substr $text, 0, -100;
+close $file;
+$gateway->start;
+get('/katalo/usage/summary');
+$gateway->quit;
+($line) = grep { $_->{id} !~ /^$run/ && $_->{id} ne $lines[-1]{id} }
+          map { eval { decode_json($_) } // () }
+          split /\n/, $gateway->read_file('logs/usage.log');
+is($line->{delta}{requests}{total}, 1, 'is ended before the next one');
 
 done_testing();

@@ -49,6 +49,25 @@ my @wrong = (
 $config->refuses($_->[0], $_->[2], http => "katalo_usage_log $_->[1]; #!")
     for @wrong;
 
+# whoever comes first, and wherever
+
+my $shared = qr{_log" "\S+/shared" is the file of another log, use another};
+my $ours = "katalo_usage_log logs/shared; #!\n";
+
+$config->refuses("$_->[0], after it", $shared, http => "$ours $_->[1]")
+    for ['an access_log', 'access_log %PREFIX%/logs/shared;'],
+        ['an error_log', 'error_log %PREFIX%/logs/shared;'];
+$config->refuses('an access_log of a location', $shared, http => $ours,
+                 location => 'access_log %PREFIX%/logs/shared;');
+$config->refuses('an error_log before it', $shared,
+                 http => "error_log %PREFIX%/logs/shared; $ours");
+$config->refuses('the main error_log', $shared, http => $ours,
+                 main => 'error_log %PREFIX%/logs/shared;');
+my (undef, $output) = $config->test(http => 'katalo_usage_log none/log;');
+
+like($output, qr{open\(\) "\S+/none/log" failed in \S+\.conf:\d+ \(2: },
+     'a directory that is not there');
+
 $config->refuses('twice', qr/"katalo_usage_log" directive is duplicate/,
                  http => "katalo_usage_log off; katalo_usage_log $log; #!");
 $config->refuses('in a server', qr/"katalo_usage_log" directive is not allowed/,

@@ -82,7 +82,7 @@ my $size = -s "$disk/usage.log";
 
 while ((4096 - $size % 4096) > 900) {
     get(1);
-    wait_until(sub { requests(lines()) == $sent }, 10) or last;
+    wait_until(sub { requests(lines()) == $sent }) or last;
     $size = -s "$disk/usage.log";
 }
 
@@ -125,7 +125,7 @@ unlink "$disk/filling";
 ok($gateway->wait_for_log(qr/usage\.log" is written again/),
    'a notice says that it is written again');
 
-ok(wait_until(sub { requests(lines()) >= $counted }, 10),
+ok(wait_until(sub { requests(lines()) >= $counted }),
    'all that was counted is there') or diag(requests(lines()) . " of $counted");
 $gateway->quit;
 

@@ -52,7 +52,7 @@ sub next_lines {
     my $size = $gateway->prefix . '/logs/usage.log';
     my $before = -s $size;
 
-    return wait_until(sub { (-s $size) > $before }, 10)
+    return wait_until(sub { (-s $size) > $before })
            || die "no line comes\n";
 }
 

@@ -12,14 +12,19 @@ use Test::More;
 
 use Katalo::Browser;
 use Katalo::Test qw(:all);
+use Katalo::Test::NameServer;
 use Katalo::Upstream;
 
 my %key = map { $_ => new_key("01J$_") } qw(production partner spare);
 my $up = Katalo::Upstream->new(keys => [@key{qw(production spare)}]);
+my $names = Katalo::Test::NameServer->new(localhost => ['127.0.0.1']);
 my $gateway = Katalo::Test->new(
     upstream => $up, keys => { %key, archive => '' }, workers => 2,
+    vars => { DNS => $names->port },
     http => <<'EOC')->start;
-    katalo_key production file:%KEY:production% check=100ms;
+    katalo_key production file:%KEY:production% check=100ms
+        host=.katalo.ai host=localhost;
+    resolver 127.0.0.1:%DNS%;
     katalo_key partner    file:%KEY:partner%    check=100ms;
     katalo_key spare      file:%KEY:spare%      check=100ms;
     katalo_key archive    file:%KEY:archive%    check=100ms;
@@ -31,6 +36,10 @@ my $gateway = Katalo::Test->new(
         location /katalo/ {
             katalo_bearer $name;
             proxy_pass https://app.katalo.ai/api/v1/;
+        }
+        location /host/ {
+            katalo_bearer production;
+            proxy_pass https://localhost:%UPSTREAM_PORT%/;
         }
         location = /status { katalo_status; }
     }
@@ -66,7 +75,7 @@ sub shows {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    $page->wait_for("$expression === '$expected'", 20);
+    $page->wait_for("$expression === '$expected'");
 
     return is($page->value($expression), $expected, $what);
 }
@@ -85,7 +94,7 @@ sub in_table {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    $page->wait_for("/^$expected\$/.test($expression)", 20);
+    $page->wait_for("/^$expected\$/.test($expression)");
 
     return like($page->value($expression), qr/^$expected$/, $what);
 }
@@ -99,7 +108,7 @@ sub total {
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-    $page->wait_for("$expression === '$expected'", 20);
+    $page->wait_for("$expression === '$expected'");
 
     return is($page->value($expression), $expected, "$name: $expected");
 }
@@ -118,8 +127,9 @@ is($page->value('document.title'), '(1) Katalo gateway', 'the title counts it');
 
 call('production') for 1 .. 7;
 call('production', 'Origin: https://shop.example');
+call('nobody');
 total('Requests', 7);
-total('Refused', 1);
+total('Refused', 2);
 shows('production', '.state', 'In use', 'a key that is used');
 in_table('production', 'Operations', 'usage 7', 'by operation');
 in_table('production', 'Upstream statuses', '200 7', 'by status');
@@ -140,6 +150,18 @@ shows('spare', '.state', 'In use, Leaked key seen', "a client's own key");
 is(scalar(grep { /^(?:Katalo rejects partner|1 request to spare brought)/ }
                $page->text('#attention li')), 2, 'both need attention');
 is($page->value('document.title'), '(3) Katalo gateway', 'and are counted');
+like(join(' ', $page->text('#attention li')),
+     qr/a Katalo key along, the last \d+ s ago: /, 'with the time of the last');
+in_table('spare', 'Clients', '.*The last of these \d+ s ago, .*',
+         'in full too');
+
+$gateway->set_key(spare => 'kat_live_x');
+shows('spare', '.state', 'In use, Bad source, Leaked key seen', 'a bad file');
+like(join(' ', $page->text('#attention li')),
+     qr/The file of spare is gone or holds no key; the last/,
+     'needs attention');
+$gateway->set_key(spare => $key{spare});
+shows('spare', '.state', 'In use, Leaked key seen', 'for as long as it is');
 
 my $new = new_key('01Jnew');
 $up->set_keys($new, @key{qw(production spare)});
@@ -188,6 +210,10 @@ call('spare');
 $page->value('document.getElementById("only").click()');
 is_deeply([$page->text('.key b')], ['production', 'partner', 'spare',
                                     'archive'], 'only what needs attention');
+
+ok($page->wait_for('/^localhost: addresses: 1, resolved \d+ s ago$/.test('
+                   . 'document.getElementById("upstreams").textContent)'),
+   'the addresses of an upstream host');
 
 is_deeply([$page->complaints], [], 'the console is empty');
 my $url = $gateway->url('');

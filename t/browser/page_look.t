@@ -130,7 +130,7 @@ isnt($page->value('getComputedStyle(document.body).backgroundColor'),
 
 for my $width (1280, 1081, 1080, 768, 390, 320) {
     $page->size($width, 844);
-    $page->wait_for("innerWidth === $width", 5);
+    $page->wait_for("innerWidth === $width");
 
     is($page->value('document.documentElement.scrollWidth'), $width,
        "$width pixels wide: nothing is wider");
@@ -142,6 +142,11 @@ for my $width (1280, 1081, 1080, 768, 390, 320) {
                              .getBoundingClientRect().right)
         .map(node => node.outerHTML.slice(0, 80))"), [],
         "$width pixels wide: nothing is cut off");
+    is_deeply($page->value("[...document.querySelectorAll('.label')]
+        .filter(node => getComputedStyle(node).position === 'static'
+                        && node.scrollWidth > node.clientWidth)
+        .map(node => node.textContent)"), [],
+        "$width pixels wide: nor any label");
 }
 
 is($page->value('[...document.querySelectorAll("*")].filter(node =>

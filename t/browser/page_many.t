@@ -74,7 +74,7 @@ sub heap {
         $page->send('HeapProfiler.collectGarbage') for 1 .. 2;
         $heap = metric('JSHeapUsedSize');
         return abs($heap - $before) < .005 * $heap;
-    }, 30) or die "the heap is never the same twice\n";
+    }) or die "the heap is never the same twice\n";
     $page->value($pause);
 
     return $heap;
@@ -85,10 +85,13 @@ sub heap {
 sub updates {
     my ($number) = @_;
     my $count = 'performance.getEntriesByType("resource").length';
-    my $end = $page->value($count) + $number;
+    my $begun = $page->value($count);
 
     $page->value('performance.setResourceTimingBufferSize(10000)');
-    ok($page->wait_for("$count >= $end", 240), "$number updates");
+
+    my @missing = grep { !$page->wait_for("$count >= $begun + $_") }
+                       1 .. $number;
+    is("@missing", '', "$number updates");
 
     return;
 }
@@ -97,7 +100,7 @@ sub updates {
 $page->size(1280, 900);
 my $begin = time;
 $page->open($gateway->url('/status?format=html'));
-ok($page->wait_for('document.querySelector("details")', 60), 'keys are shown');
+ok($page->wait_for('document.querySelector("details")'), 'keys are shown');
 my $first = time - $begin;
 
 is(scalar $page->text('.key'), 50, 'so many only');
@@ -151,29 +154,30 @@ $page->value('document.getElementById("filter").value = ""');
 
 $gateway->request('GET', '/katalo/usage/summary?key=tenant.2998', headers => [
     'Authorization: Bearer ' . new_key('client')]);
-ok($page->wait_for('document.querySelector("#attention li")', 60), 'an alert');
+ok($page->wait_for('document.querySelector("#attention li")'), 'an alert');
 like(($page->text('#attention li'))[0], qr{tenant\.2998},
      'of one that is not shown');
 
 
-# what is kept: the clock runs ahead, as far as updates are done
+# what is kept: the clock runs ahead, as far as updates are done.  It leaps
+# while the page is paused, and has no budget, at whose end it would stop
 
 $page->send('Emulation.setVirtualTimePolicy',
-            policy => 'pauseIfNetworkFetchesPending', budget => 3_600_000);
+            policy => 'pauseIfNetworkFetchesPending');
 my $virtual = $page->value('performance.now()');
 updates(65);
 cmp_ok($page->value('performance.now()') - $virtual, '>', 120_000,
        'two minutes, for the page');
-my $heap = heap();
-updates(30);
 cmp_ok($page->value('times.length'), '<=', 62, 'two minutes are kept');
 is($page->value('Math.max(...[...keys.values()].map(key => key.rates.length))
                  === times.length'), 1, 'of each key');
+my $heap = heap();
+updates(30);
 cmp_ok(heap() / $heap, '<', 1.05, 'memory does not grow');
 
 $gateway->reload(http => http(@names[0 .. 9]));
 ok($page->wait_for('document.getElementById("shown").textContent
-                    === "10 of 10 keys"', 60), 'keys that are gone are');
+                    === "10 of 10 keys"'), 'keys that are gone are');
 is($page->value('keys.size'), 10, 'forgotten');
 is_deeply([$page->complaints], [], 'the console is empty');
 

@@ -72,7 +72,7 @@ my ($memory, @killed);
 
 for my $time (1 .. TIMES) {
     $gateway->mark_log;
-    ok(wait_until(sub { requests(lines()) > 100 * $time }, 20),
+    ok(wait_until(sub { requests(lines()) > 100 * $time }),
        "$time: there is a load, and it is logged");
     $memory //= memory($gateway);
 
@@ -84,14 +84,14 @@ for my $time (1 .. TIMES) {
     push @killed, $gateway->kill_worker;
     $gateway->reload(gone => 1) or die "no reload\n";
 
-    ok(wait_until(sub { total() > $before + 200 }, 20),
+    ok(wait_until(sub { total() > $before + 200 }),
        "$time: requests go on, and are counted");
     my @errors = $gateway->error_log =~ /usage log .* could not be written/g;
     is(scalar @errors, 1, "$time: the error was logged once");
 
     $before = requests(lines());
     swap(0);
-    ok(wait_until(sub { requests(lines()) > $before + 200 }, 20),
+    ok(wait_until(sub { requests(lines()) > $before + 200 }),
        "$time: there is room, all of it is written");
     like($gateway->error_log, qr/usage log .* is written again/,
          "$time: a notice says so");

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# More old workers than the zone has places for: each reload leaves one, with a
-# request that hangs.  All that are in flight are shown, and they go to zero.
+# More old workers than the zone has places for: each reload leaves one with a
+# request that hangs.  The number of requests in flight is exact, and returns to
+# zero.
 
 use strict;
 use warnings;
@@ -57,18 +58,18 @@ sub fill {
 }
 
 
-is_deeply([fill()], [1 .. GENERATIONS], 'all that are in flight are shown');
+is_deeply([fill()], [1 .. GENERATIONS], 'all requests in flight are shown');
 cmp_ok(scalar children($gateway->master_pid), '>', PLACES,
-       'while there are more workers than places');
+       'there are more workers than places');
 
 my $exact = 1;
 
 while (@clients && $exact) {
     (shift @clients)->close;
-    $exact = wait_until(sub { in_flight() == @clients }, 5);
+    $exact = wait_until(sub { in_flight() == @clients });
 }
 
-ok($exact, 'those that end are not');
+ok($exact, 'requests that have ended are not shown');
 
 
 # the worker that serves shares its place with older ones; it is killed, and
@@ -81,15 +82,15 @@ my $excess = in_flight() > @clients;
 
 while (@clients) {
     (shift @clients)->close;
-    $excess ||= !wait_until(sub { in_flight() <= @clients }, 5);
+    $excess ||= !wait_until(sub { in_flight() <= @clients });
 }
 
-ok(!$excess, 'no more are shown than there are');
+ok(!$excess, 'no more requests are shown than are in flight');
 settles($gateway, 'at the end');
 
 my ($id) = @{ $gateway->status->{keys}[0]{ids} };
-is($id->{requests}{total}, 2 * GENERATIONS, 'all are counted');
-is($id->{responses}{none}, 2 * GENERATIONS, 'and all responses');
+is($id->{requests}{total}, 2 * GENERATIONS, 'all requests are counted');
+is($id->{responses}{none}, 2 * GENERATIONS, 'all responses are counted');
 
 ends_well($gateway, killed => [$victim]);
 

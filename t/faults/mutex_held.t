@@ -24,9 +24,9 @@ my $gateway = Katalo::Test->new(
 
 my ($rotations, $sent, @killed) = (0, 0);
 
-my @locked = ('break ngx_http_katalo_usage_lock', 'continue', 'finish',
+my @locked = ('break ngx_http_katalo_zone_lock', 'continue', 'finish',
               'delete');
-my @unlocks = ('break ngx_http_katalo_usage_unlock', 'continue', 'delete');
+my @unlocks = ('break ngx_http_katalo_zone_unlock', 'continue', 'delete');
 
 
 sub rotate {
@@ -38,11 +38,10 @@ sub rotate {
 
 # Without waiting for what the worker will not answer.
 sub ask {
-    my ($target, @headers) = @_;
+    my ($target) = @_;
     my $client = $gateway->connection;
 
-    $client->write("GET $target HTTP/1.1\r\nHost: x\r\n"
-                   . join('', map { "$_\r\n" } @headers) . "\r\n");
+    $client->write("GET $target HTTP/1.1\r\nHost: x\r\n\r\n");
 
     return $client;
 }
@@ -51,15 +50,12 @@ sub ask {
 # [title, the debugger's commands, what brings the worker there]
 my @places = (
     ['the status is read', [@unlocks], sub { ask('/status') }],
-    ['a rotation begins', ['break ngx_http_katalo_usage_publish', 'continue',
+    ['a rotation begins', ['break ngx_http_katalo_state_publish', 'continue',
                            'delete', @locked], \&rotate],
-    ['a rotation is there', ['break ngx_http_katalo_usage_publish',
+    ['a rotation is there', ['break ngx_http_katalo_state_publish',
                              'continue', 'delete', @unlocks], \&rotate],
-    ['a slot is given away', ['break ngx_http_katalo_usage_evict',
+    ['a slot is given away', ['break ngx_http_katalo_slots_evict',
                               'continue', 'delete'], undef],
-    ["a client's key is looked up", [@locked],
-     sub { ask('/katalo/x-echo',
-               'Authorization: Bearer ' . new_key('leaked')) }],
 );
 
 

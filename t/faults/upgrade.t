@@ -49,7 +49,7 @@ sub upgrade {
         $new = $gateway->master_pid;
         return $gateway->old_master_pid == $old && $new != $old
                && workers($new) == WORKERS;
-    }, 20);
+    });
 }
 
 
@@ -57,7 +57,7 @@ sub upgrade {
 sub requests_go_by {
     my $before = $up->targets;
 
-    return wait_until(sub { $up->targets > $before + 300 }, 20);
+    return wait_until(sub { $up->targets > $before + 300 });
 }
 
 
@@ -79,7 +79,7 @@ $gateway->configure(http => http('first'));
 kill 'HUP', $old;
 ok(wait_until(sub { workers($old) == WORKERS }), 'HUP: they are back');
 kill 'QUIT', $new;
-ok(wait_until(sub { !kill 0, $new }, 20), 'QUIT: the new master goes');
+ok(wait_until(sub { !kill 0, $new }), 'QUIT: the new master goes');
 ok(wait_until(sub { $gateway->master_pid == $old }), 'the old one is alone');
 ok(requests_go_by(), 'and serves');
 
@@ -94,7 +94,7 @@ ok(requests_go_by(), 'both serve');
 kill 'WINCH', $old;
 ok(wait_until(sub { !workers($old) }), 'WINCH: the old workers leave');
 kill 'QUIT', $old;
-ok(wait_until(sub { !kill 0, $old }, 20), 'QUIT: the old master goes');
+ok(wait_until(sub { !kill 0, $old }), 'QUIT: the old master goes');
 ok(requests_go_by(), 'the new one serves');
 
 my @outcomes = map { $_->stop } $kept, $fresh;

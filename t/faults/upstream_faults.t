@@ -35,6 +35,11 @@ my %port = ((map { $_ => $rude->port($_) } @rude),
 sub locations {
     my $text = '';
 
+    # the second server needs time for its handshake
+
+    my %timeout = (silent => ['proxy_connect_timeout 1s;',
+                              'proxy_connect_timeout 3s;']);
+
     for my $name (sort keys %port) {
         my $host = $name =~ tr/_/-/r;
 
@@ -51,10 +56,18 @@ EOC
 
     for my $name (sort keys %port) {
         my $host = $name =~ tr/_/-/r;
+        my ($first, $then) = @{ $timeout{$name} // ['', ''] };
 
-        $text .= "location /$name/ { proxy_pass https://$host.katalo.ai/; }\n"
-                 . "location /then-$name/ {"
-                 . " proxy_pass https://then-$host.katalo.ai/; }\n";
+        $text .= <<"EOC";
+        location /$name/ {
+            $first
+            proxy_pass https://$host.katalo.ai/;
+        }
+        location /then-$name/ {
+            $then
+            proxy_pass https://then-$host.katalo.ai/;
+        }
+EOC
     }
 
     return $text;
@@ -75,13 +88,23 @@ my $gateway = Katalo::Test->new(
     }
 
     proxy_ssl_trusted_certificate %CA%;
-    proxy_connect_timeout 1s;
-    proxy_read_timeout 1s;
     proxy_next_upstream error timeout http_503 non_idempotent;
     proxy_set_header Connection close;
 EOC
         location /one/ { proxy_pass https://app.katalo.ai/; }
         location /two/ { proxy_pass https://two.katalo.ai/; }
+        location /one/x-hang {
+            proxy_read_timeout 2s;
+            proxy_pass https://app.katalo.ai/x-hang;
+        }
+        location /one/x-partial/hang {
+            proxy_read_timeout 3s;
+            proxy_pass https://app.katalo.ai/x-partial/hang;
+        }
+        location /two/x-hang {
+            proxy_read_timeout 2s;
+            proxy_pass https://two.katalo.ai/x-hang;
+        }
         location = /status { katalo_status json; }
     }
 EOC

@@ -50,7 +50,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (fuzz_status_make(data, size, &status)) {
         fuzz_zeros = 1;
-        fuzz_json(fuzz_status_page(&status, ngx_http_katalo_status_json));
+        fuzz_json(fuzz_status_page(&status, &ngx_http_katalo_status_json));
         fuzz_json_key(&status);
 
         for (n = 0; n < status.nids; n++) {
@@ -80,7 +80,8 @@ fuzz_json_key(fuzz_status_t *status)
     fuzz_value_literal("/keys/0/source", "\"env\"");
     fuzz_value_literal("/keys/0/usable", "true");
     fuzz_value_number("/keys/0/in_flight", 0);
-    fuzz_value_number("/keys/0/read_failures", 0);
+    fuzz_value_number("/keys/0/read_failures",
+                      status->counters[NGX_HTTP_KATALO_READ_FAILURES]);
 
     n = 0;
 
@@ -233,41 +234,42 @@ fuzz_json_time(const char *path, time_t t)
 static void
 fuzz_json_line(fuzz_status_t *status)
 {
-    u_char                        *last;
-    fuzz_id_t                     *id;
-    ngx_str_t                     *operations[NGX_HTTP_KATALO_OPERATIONS];
-    ngx_uint_t                     i;
-    ngx_http_katalo_usage_line_t   line;
+    u_char                     *last;
+    fuzz_id_t                  *id;
+    ngx_uint_t                  i;
+    ngx_http_katalo_sh_t       *sh;
+    ngx_http_katalo_sh_line_t  *line;
 
-    static ngx_str_t  none;
+    static ngx_str_t  name = ngx_string("0123456789abcdef.42");
     static u_char     text[NGX_HTTP_KATALO_USAGE_LINE + 1];
 
     id = &status->ids[0];
+    sh = status->conf.usage->sh;
+    line = &sh->line;
 
-    ngx_memzero(&line, sizeof(ngx_http_katalo_usage_line_t));
+    ngx_memcpy(line->run, name.data, NGX_HTTP_KATALO_RUN_LEN);
+    line->number = 42;
 
-    line.time = id->first_used;
-    line.interval = 60;
-    line.of_id = 1;
-    line.of_key = 1;
+    line->time = id->first_used;
+    line->interval = 60;
+    line->row = status->key->row;
+    line->slot = status->key->slot;
+    line->of_key = 1;
 
-    ngx_memcpy(line.id_total, id->counters, sizeof(line.id_total));
-    ngx_memcpy(line.key_total, status->counters, sizeof(status->counters));
+    sh->keys[line->row].name = status->name;
+    sh->ids[line->slot].id = id->id;
 
-    for (i = 0; i < NGX_HTTP_KATALO_OPERATIONS; i++) {
-        operations[i] = &none;
+    ngx_memcpy(line->id_total, id->counters, sizeof(line->id_total));
+    ngx_memcpy(line->key_total, status->counters, sizeof(line->key_total));
 
-        if (i < status->noperations) {
-            operations[i] = &status->operations[i];
-            line.id_total[i] = id->requests[i];
-        }
+    for (i = 0; i < status->noperations; i++) {
+        line->id_total[i] = id->requests[i];
     }
 
-    ngx_memcpy(line.id_delta, line.id_total, sizeof(line.id_delta));
-    ngx_memcpy(line.key_delta, line.key_total, sizeof(line.key_delta));
+    ngx_memcpy(line->id_delta, line->id_total, sizeof(line->id_delta));
+    ngx_memcpy(line->key_delta, line->key_total, sizeof(line->key_delta));
 
-    last = ngx_http_katalo_usage_line(text, &line, &status->name, &id->id,
-                                      operations);
+    last = ngx_http_katalo_usage_line(status->conf.usage, text);
 
     fuzz_check(last - text <= NGX_HTTP_KATALO_USAGE_LINE,
                "a line of %zu bytes", (size_t) (last - text));
@@ -275,7 +277,8 @@ fuzz_json_line(fuzz_status_t *status)
 
     fuzz_json((char *) text);
 
-    fuzz_json_time("/time", line.time);
+    fuzz_value_string("/id", &name);
+    fuzz_json_time("/time", line->time);
     fuzz_value_string("/key", &status->name);
     fuzz_value_string("/key_id", &id->id);
     fuzz_value_number("/interval", 60);

@@ -36,18 +36,26 @@ static void fuzz_key_error(ngx_str_t *content,
 static void fuzz_key_message(ngx_http_katalo_key_error_t *error);
 
 
-static int                     fuzz_key_fd;
-static ngx_http_katalo_key_t  *fuzz_key;
+static int                        fuzz_key_fd;
+static ngx_http_katalo_key_t     *fuzz_key;
+static ngx_http_katalo_source_t  *fuzz_key_env, *fuzz_key_file;
 
 
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    static u_char  path[32];
+    static u_char            path[32];
+    ngx_http_katalo_key_t  **keys;
 
-    fuzz_nginx("katalo_key production env:" FUZZ_KEY ";", "", NULL);
+    fuzz_nginx("katalo_key production env:" FUZZ_KEY ";"
+               "katalo_key other file:/dev/null optional check=off;", "",
+               NULL);
 
-    fuzz_key = *(ngx_http_katalo_key_t **) fuzz_conf()->keys.elts;
+    keys = fuzz_conf()->keys.elts;
+
+    fuzz_key = keys[0];
+    fuzz_key_env = keys[0]->source;
+    fuzz_key_file = keys[1]->source;
 
     fuzz_key_fd = memfd_create("key", 0);
     fuzz_check(fuzz_key_fd != -1, "no file");
@@ -136,13 +144,13 @@ fuzz_key_source(ngx_str_t *content, ngx_uint_t env)
         ngx_memcpy(value, content->data, content->len);
         value[content->len] = '\0';
 
-        fuzz_key->source = NGX_HTTP_KATALO_SOURCE_ENV;
+        fuzz_key->source = fuzz_key_env;
         fuzz_key->env_value = value;
 
         return;
     }
 
-    fuzz_key->source = NGX_HTTP_KATALO_SOURCE_FILE;
+    fuzz_key->source = fuzz_key_file;
 
     fuzz_check(ftruncate(fuzz_key_fd, 0) == 0
                && pwrite(fuzz_key_fd, content->data, content->len, 0)

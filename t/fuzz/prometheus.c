@@ -63,7 +63,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (fuzz_status_make(data, size, &status)) {
         fuzz_metrics(fuzz_status_page(&status,
-                                      ngx_http_katalo_status_prometheus));
+                                      &ngx_http_katalo_status_prometheus));
         fuzz_metrics_key(&status);
 
         for (n = 0; n < status.nids; n++) {
@@ -291,7 +291,8 @@ fuzz_metrics_key(fuzz_status_t *status)
     fuzz_value_number(fuzz_metric("katalo_requests_in_flight{%s}", labels), 0);
     fuzz_value_number(fuzz_metric("katalo_key_usable{%s}", labels), 1);
     fuzz_value_number(fuzz_metric("katalo_key_read_failures_total{%s}",
-                                  labels), 0);
+                                  labels),
+                      status->counters[NGX_HTTP_KATALO_READ_FAILURES]);
 }
 
 

@@ -35,8 +35,8 @@ static void fuzz_status_count(fuzz_status_t *status, fuzz_id_t *id,
 
 
 const char  *fuzz_reasons[] = {
-    "preflight", "browser", "operation", "no_key", "destination",
-    "browser_reported", NULL
+    "preflight", "browser", "operation", "no_key", "idempotency",
+    "destination", "browser_reported", NULL
 };
 
 const char  *fuzz_kinds[] = { "stripped", "katalo_key", NULL };
@@ -129,7 +129,7 @@ fuzz_status_make(const u_char *data, size_t size, fuzz_status_t *status)
     }
 
     fuzz_usage->conf = &status->conf;
-    ngx_http_katalo_usage_init_columns(fuzz_usage);
+    ngx_http_katalo_zone_init_columns(fuzz_usage);
 
     for (i = 3; i < 5; i++) {
         if (!fuzz_status_id(status, &names[i], &numbers)) {
@@ -188,9 +188,7 @@ fuzz_status_conf(fuzz_status_t *status, ngx_conf_t *cf)
 
     fuzz_check(ngx_array_init(&kmcf->keys, pool, 1, sizeof(void *)) == NGX_OK
                && ngx_array_init(&kmcf->operations, pool, 2,
-                                 sizeof(ngx_http_katalo_operation_t)) == NGX_OK
-               && ngx_array_init(&kmcf->environment, pool, 1,
-                                 sizeof(ngx_http_katalo_env_t)) == NGX_OK,
+                                 sizeof(ngx_http_katalo_operation_t)) == NGX_OK,
                "no memory");
 
     kmcf->usage = fuzz_usage;
@@ -230,6 +228,12 @@ fuzz_status_directive(ngx_conf_t *cf, fuzz_status_t *status, ngx_str_t *name,
     }
 
     cf->args = args;
+
+    /* as for each directive, before its setter */
+
+    if (ngx_http_katalo_conf_literal_key(cf)) {
+        return NGX_CONF_ERROR;
+    }
 
     return third ? ngx_http_katalo_conf_operation(cf, NULL, &status->conf)
                  : ngx_http_katalo_conf_key(cf, NULL, &status->conf);
@@ -329,7 +333,7 @@ fuzz_status_id(fuzz_status_t *status, ngx_str_t *id, fuzz_numbers_t *numbers)
         return 0;
     }
 
-    ngx_http_katalo_usage_publish(status->key);
+    ngx_http_katalo_state_publish(status->key);
 
     if (status->nids && status->ids[0].id.len == id->len
         && memcmp(status->ids[0].id.data, id->data, id->len) == 0)
@@ -374,25 +378,23 @@ fuzz_status_count(fuzz_status_t *status, fuzz_id_t *id, fuzz_numbers_t *numbers)
 
 char *
 fuzz_status_page(fuzz_status_t *status,
-    ngx_http_katalo_status_render_pt render)
+    ngx_http_katalo_renderer_t *renderer)
 {
-    size_t                        len;
-    u_char                       *piece, *last;
-    ngx_http_katalo_status_ctx_t  ctx;
+    size_t                  len;
+    u_char                 *piece, *last;
+    ngx_http_katalo_page_t  source;
 
     static char  page[FUZZ_PAGE];
 
-    ngx_memzero(&ctx, sizeof(ngx_http_katalo_status_ctx_t));
-    ctx.conf = &status->conf;
-
     ngx_http_katalo_usage_read_processes(fuzz_usage);
+    ngx_http_katalo_status_page_init(&source, &status->conf, renderer);
 
-    for (len = 0; !ctx.done; len += last - piece) {
+    for (len = 0; !source.snapshot.done; len += last - piece) {
         piece = (u_char *) page + len;
         fuzz_check(FUZZ_PAGE - len > NGX_HTTP_KATALO_STATUS_PIECE,
                    "an endless page");
 
-        last = render(&ctx, piece);
+        last = ngx_http_katalo_status_piece(&source, piece);
 
         fuzz_check(last - piece <= NGX_HTTP_KATALO_STATUS_PIECE,
                    "a piece of %zu bytes", (size_t) (last - piece));

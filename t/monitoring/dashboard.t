@@ -64,8 +64,7 @@ my $up = Katalo::Upstream->new(keys => [$key]);
 my $gateway = Katalo::Test->new(
     upstream => $up, keys => { production => $key }, http => <<'EOC')->start;
     katalo_key production file:%KEY:production%;
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
-    proxy_ssl_trusted_certificate %CA%;
+    %UPSTREAM%
     server {
         listen 127.0.0.1:%PORT%;
         location / {
@@ -106,7 +105,7 @@ for my $query (@queries) {
     my @found;
 
     wait_until(sub { @found = grep { $_->{value} ne 'NaN' }
-                              $prometheus->query($expression) }, 20);
+                              $prometheus->query($expression) });
     ok(scalar @found, "$query->{title}: $expression");
 }
 

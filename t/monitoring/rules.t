@@ -22,9 +22,15 @@ my %text = map { $_ => slurp("$directory/$_") }
 
 my $gateway = Katalo::Test->new(
     keys => { production => new_key('prod1') }, http => <<'EOC')->start;
-    katalo_key production file:%KEY:production%;
+    katalo_key production file:%KEY:production% host=localhost;
+    proxy_ssl_trusted_certificate %CA%;
+    resolver 127.0.0.1:%PORT2%;
     server {
         listen 127.0.0.1:%PORT%;
+        location /katalo/ {
+            katalo_bearer production;
+            proxy_pass https://localhost/;
+        }
         location = /status { katalo_status prometheus; }
     }
 EOC

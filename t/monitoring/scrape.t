@@ -22,8 +22,7 @@ my @gateways = map {
     Katalo::Test->new(upstream => $up, keys => { production => $key },
                       workers => 2, http => <<'EOC')->start } 1 .. 2;
     katalo_key production file:%KEY:production% check=100ms;
-    upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
-    proxy_ssl_trusted_certificate %CA%;
+    %UPSTREAM%
     server {
         listen 127.0.0.1:%PORT%;
         location /katalo/ {
@@ -51,7 +50,7 @@ sub becomes {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
     wait_until(sub { $value = $prometheus->value($expression);
-                     defined $value && $value == $expected }, 20);
+                     defined $value && $value == $expected });
 
     return is($value, $expected, $name);
 }

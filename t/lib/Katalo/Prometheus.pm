@@ -33,8 +33,8 @@ sub new {
 
     _write("$directory/prometheus.yml", <<"EOC");
 global:
-  scrape_interval: 200ms
-  scrape_timeout: 200ms
+  scrape_interval: 1s
+  scrape_timeout: 1s
   evaluation_interval: 200ms
 rule_files:
 $rules

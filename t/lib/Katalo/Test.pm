@@ -15,22 +15,7 @@ Katalo::Test - a real nginx with the module, for tests in plain Perl
   my $key = new_key('prod1');                # kat_live_prod1.<random>
   my $up = Katalo::Upstream->new(keys => [$key]);
   my $gateway = Katalo::Test->new(
-      upstream => $up, keys => { production => $key }, http => <<'EOC')->start;
-          katalo_key production file:%KEY:production%;
-          upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
-          proxy_ssl_trusted_certificate %CA%;
-          server {
-              listen 127.0.0.1:%PORT%;
-              listen 127.0.0.1:%TLS_PORT% ssl http2;
-              ssl_certificate %CERT%;
-              ssl_certificate_key %CERT_KEY%;
-              location /katalo/ {
-                  katalo_bearer production;
-                  proxy_pass https://app.katalo.ai/api/v1/;
-              }
-              location = /status { katalo_status json; }
-          }
-  EOC
+      upstream => $up, keys => { production => $key })->start;
 
   my $response = $gateway->request('GET', '/katalo/usage/summary',
                                    headers => ['Cookie: a=b']);
@@ -41,15 +26,18 @@ Katalo::Test - a real nginx with the module, for tests in plain Perl
 
 =head1 THE GATEWAY
 
-new() takes: http (the inside of http{}), main and events (further lines of
-those levels), or conf (a whole configuration, as t/demo.conf), keys (name =>
-content, each a file of mode 0600), upstream (a Katalo::Upstream), vars (further
-placeholders), env (of the master; undef unsets), workers (1), debug (1 logs at
-debug level), user.  Nothing runs until start().
+new() takes: http (the inside of http{}; gateway_http() if not given), main and
+events (further lines of those levels), or conf (a whole configuration, as
+t/demo.conf), keys (name => content, each a file of mode 0600), upstream (a
+Katalo::Upstream), vars (further placeholders), env (of the master; undef
+unsets), workers (1), debug (1 logs at debug level), user.  Nothing runs until
+start().
 
 Placeholders: %PORT% %PORT2% ... %TLS_PORT% ... (free ports of 127.0.0.1),
 %PREFIX%, %KEY:name% (path of a key's file), %UPSTREAM_PORT% (TLS),
-%UPSTREAM_PLAIN_PORT%, %CA% %OTHER_CA% %CERT% %CERT_KEY%, and those in vars.
+%UPSTREAM_PLAIN_PORT%, %UPSTREAM% (a block with the name app.katalo.ai, and the
+CA for it), %KEPT_UPSTREAM% (the same with connections that are kept), %CA%
+%OTHER_CA% %CERT% %CERT_KEY%, and those in vars.
 access_log is logs/access.log unless the http text has its own.
 
   start, stop, quit        each waits for its end; start dies if nginx does not
@@ -73,17 +61,27 @@ access_log is logs/access.log unless the http text has its own.
   send_raw($bytes, tls => 1, method => 'GET')
   connection(tls => 1)     a Katalo::Test::Client, for keep-alive, pipelining
   status($target)          the decoded JSON of a katalo_status location
+  settled_status($target)  the same, once no request is in flight: a response
+                           is counted a moment after the client has it
   set_key($name, $content) replaces a key's file by rename
   write_file($path, $content, $mode), read_file($path)   below the prefix
   error_log, access_log    texts; mark_log makes error_log begin here
   wait_for_log(qr/.../, $timeout)
 
 request() and the like give a Katalo::Test::Response: status (0 if none came),
-version, reason, head, headers, header($name), header_names, body, json, raw,
-complete.
+version, reason, head, interim (heads of 1xx responses), headers,
+header($name), header_names, body, json, raw, complete.
 
 =head1 FUNCTIONS
 
+  gateway_http(%option)                 http of a gateway with the key
+                                        production in /katalo/, and the JSON
+                                        status in /status; key: parameters of
+                                        katalo_key, as check=100ms; keys: names
+                                        in place of production, each with the
+                                        location /name/; http, server: further
+                                        lines there; upstream: KEPT_UPSTREAM in
+                                        place of UPSTREAM
   new_key($id), new_secret($length)     random, never shown
   redact($text)
   is_redacted($got, $expected, $name)   compares what may hold a key
@@ -123,16 +121,47 @@ use Katalo::Test::Process qw(wait_until children serves title slurp);
 use Katalo::Test::Secrets qw(new_key new_secret redact is_redacted
                              like_redacted lacks_secrets);
 
-our @EXPORT_OK = qw(new_key new_secret redact is_redacted like_redacted
-                    lacks_secrets wait_until curl curl_has has_feature
-                    nginx_version nginx_at_least certificate certificate_key);
+our @EXPORT_OK = qw(gateway_http new_key new_secret redact is_redacted
+                    like_redacted lacks_secrets wait_until curl curl_has
+                    has_feature nginx_version nginx_at_least certificate
+                    certificate_key);
 our %EXPORT_TAGS = (all => \@EXPORT_OK);
 
 
 sub new {
     my ($class, %option) = @_;
 
+    $option{http} //= gateway_http() if !$option{conf};
+
     return $class->SUPER::new(workers => 1, %option);
+}
+
+
+sub gateway_http {
+    my %part = (key => '', http => '', server => '', upstream => 'UPSTREAM',
+                @_);
+
+    my @keys = @{ $part{keys} // ['production'] };
+    my $keys = join '', map { "katalo_key $_ file:%KEY:$_% $part{key};\n" }
+                        @keys;
+    my $locations = join '', map { <<"EOC" } @keys;
+        location /@{[ $part{keys} ? $_ : 'katalo' ]}/ {
+            katalo_bearer $_;
+            proxy_pass https://app.katalo.ai/api/v1/;
+        }
+EOC
+
+    return <<"EOC";
+    $keys
+    $part{http}
+    %$part{upstream}%
+    server {
+        listen 127.0.0.1:%PORT%;
+        location = /status { katalo_status json; }
+        $part{server}
+$locations
+    }
+EOC
 }
 
 
@@ -145,7 +174,7 @@ sub start {
         output => "$self->{prefix}/logs/output", env => $self->{env});
 
     wait_until(sub { $self->worker_pids == $self->{workers}
-                     || !$self->{process}->is_running }, 30);
+                     || !$self->{process}->is_running });
 
     die 'nginx does not run: ' . redact($self->read_file('logs/output'))
         if !$self->{process}->is_running
@@ -197,10 +226,10 @@ sub reload {
         return 'up' if @now == $self->{workers} && !grep { $old{$_} } @now;
         return 'refused' if substr($self->read_file('logs/error.log'), $end)
                             =~ /\[emerg\]/;
-    }, 30) // '';
+    }) // '';
 
     if ($gone && $outcome eq 'up') {
-        wait_until(sub { !grep { $old{$_} } children($self->master_pid) }, 30)
+        wait_until(sub { !grep { $old{$_} } children($self->master_pid) })
             or die "old workers do not leave\n";
     }
 
@@ -296,6 +325,19 @@ sub status {
 }
 
 
+sub settled_status {
+    my ($self, $target) = @_;
+    my $status;
+
+    wait_until(sub {
+        $status = $self->status($target);
+        return !grep { $_->{in_flight} } @{ $status->{keys} };
+    }) or die "requests stay in flight\n";
+
+    return $status;
+}
+
+
 sub _command {
     my ($self, $name) = @_;
 
@@ -317,7 +359,7 @@ sub _run {
 
     my $process = Katalo::Test::Process->spawn(
         command => \@command, output => "$output", env => $self->{env});
-    wait_until(sub { !$process->is_running }, 30);
+    wait_until(sub { !$process->is_running });
 
     return ($process->stop >> 8, slurp("$output"));
 }

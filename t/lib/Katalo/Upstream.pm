@@ -34,6 +34,7 @@ look like.  "t/katalo-upstream --help" lists what a request may ask for.
   auth($record)               values of every Authorization line in it
   values($record, $name)      values of every such header line
   set_keys(@keys)             accepts these from now on
+  release                     sends all answers held by x-hold
   port, plain_port, pid, stop
 
 =cut
@@ -75,7 +76,7 @@ sub new {
     $self->{process} = Katalo::Test::Process->spawn(
         command => \@command, output => "$directory/output");
 
-    wait_until(sub { $self->_is_ready || !$self->{process}->is_running }, 20);
+    wait_until(sub { $self->_is_ready || !$self->{process}->is_running });
     $self->{plain_port}
         or die "katalo-upstream: " . _slurp("$directory/output");
 
@@ -98,6 +99,7 @@ sub port { return $_[0]{port} }
 sub plain_port { return $_[0]{plain_port} }
 sub pid { return $_[0]{process}->pid }
 sub stop { return $_[0]{process}->stop }
+sub release { return $_[0]{process}->signal('USR1') }
 
 
 sub set_keys {
@@ -120,7 +122,7 @@ sub received {
     my $enough = wait_until(sub {
         @lines = $self->_lines;
         return @lines >= ($count // 0);
-    }, $timeout // 10);
+    }, $timeout);
 
     die "only " . @lines . " of $count requests arrived\n" if !$enough;
 

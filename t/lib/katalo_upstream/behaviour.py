@@ -23,8 +23,10 @@ HELP = """\
 
   added to the answer, the API's or one of the above
     x-slow=MS              wait first
+    x-hold                 wait for SIGUSR1, which releases all such answers
     x-cors=ORIGIN          Access-Control-* for this origin
     x-header=NAME:VALUE    this header, in place of one of that name
+    x-hints=NAME:VALUE     103 Early Hints first, with this header
     x-chunked              Transfer-Encoding: chunked
     x-last                 Connection: close
     x-early                answer without waiting for the request's body
@@ -121,12 +123,17 @@ def dress(reply, wish):
     for name, value in wish:
         if name == 'x-slow':
             reply.delay = int(value) / 1000
+        elif name == 'x-hold':
+            reply.held = True
         elif name == 'x-cors':
             for header, fixed in CORS.items():
                 reply.set(header, fixed or value or '*')
         elif name == 'x-header':
             header, _, content = value.partition(':')
             reply.set(header, content.strip())
+        elif name == 'x-hints':
+            header, _, content = value.partition(':')
+            reply.hints.append((header, content.strip()))
         elif name == 'x-chunked':
             reply.chunked = True
         elif name == 'x-last':

@@ -3,6 +3,7 @@ be cut, delayed or broken on purpose."""
 
 import asyncio
 import dataclasses
+import functools
 import http
 import itertools
 import socket
@@ -13,6 +14,26 @@ SERIAL = itertools.count(1)
 
 def remember_sni(tls, name, context):
     tls.requested_name = name
+
+
+class Held:
+    """Answers that wait for a signal, instead of a timer."""
+
+    waiting = []
+
+    def __init__(self, send):
+        self.send = send
+        self.waiting.append(self)
+
+    def cancel(self):
+        if self in self.waiting:
+            self.waiting.remove(self)
+
+    @classmethod
+    def release(cls):
+        waiting, cls.waiting = cls.waiting, []
+        for held in waiting:
+            held.send()
 
 
 class Request:
@@ -81,7 +102,10 @@ class Reply:
     status: int = 200
     headers: list = dataclasses.field(default_factory=list)
     body: bytes = b''
+    # of an interim response with status 103, if any
+    hints: list = dataclasses.field(default_factory=list)
     delay: float = 0
+    held: bool = False
     chunked: bool = False
     close: bool = False
     # how the answer ends: None (well), hang, reset, close or garbage, and
@@ -183,7 +207,9 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, request, reply):
         self.busy = True
-        if reply.delay:
+        if reply.held:
+            self.timer = Held(functools.partial(self._send, request, reply))
+        elif reply.delay:
             self.timer = asyncio.get_running_loop().call_later(
                 reply.delay, self._send, request, reply)
         else:
@@ -193,6 +219,11 @@ class Connection(asyncio.Protocol):
         keepalive = (request.complete and request.keepalive()
                      and not reply.close)
         head, body = reply.encode(request, keepalive)
+
+        if reply.hints:
+            hints = ''.join('%s: %s\r\n' % pair for pair in reply.hints)
+            self.transport.write(b'HTTP/1.1 103 Early Hints\r\n%s\r\n'
+                                 % hints.encode('latin-1'))
 
         if reply.fate is None:
             self.transport.write(head + body)

@@ -116,6 +116,27 @@ sub _credentials {
 }
 
 
+# What the README has, and the same proxy_pass without the module.
+sub _two_lines {
+    my ($lines) = @_;
+
+    return <<"EOC";
+    access_log off;
+    keepalive_requests 100000000;
+    proxy_ssl_trusted_certificate %CA%;
+    proxy_ssl_name app.katalo.ai;
+    $key
+    server {
+        listen 127.0.0.1:%PORT%;
+        location /katalo/ {
+            $lines
+            proxy_pass https://127.0.0.1:%TLS_BACKEND%/api/v1/;
+        }
+    }
+EOC
+}
+
+
 sub _tls {
     return (
         { name => 'TLS: bare', http => _http('', "$verify $tls",
@@ -128,6 +149,10 @@ sub _tls {
         { name => 'TLS: $variable', base => 'TLS: bare', module => 1,
           http => _http("$key $map", "katalo_bearer \$tenant; $tls",
                         'TLS_BACKEND') },
+        { name => 'TLS: two lines', base => 'TLS: bare', module => 1,
+          http => _two_lines('katalo_bearer production;') },
+        { name => 'TLS: no upstream block', base => 'TLS: bare',
+          http => _two_lines($verify) =~ s/katalo_key.*//r },
     );
 }
 

@@ -81,7 +81,7 @@ sub new {
     $self->{result} = $page->value('attempt(' . _quote($self->{to}) . ')');
     $self->_navigate($page);
 
-    wait_until(sub { !grep { !$self->logged($_) } $self->names }, 30)
+    wait_until(sub { !grep { !$self->logged($_) } $self->names })
         or die 'nothing came of: '
                . join(', ', grep { !$self->logged($_) } $self->names) . "\n";
     $page->close;
@@ -100,7 +100,7 @@ sub _navigate {
 
     $page->value('void setTimeout(() => { location = ' . _quote($script)
                  . ' })');
-    wait_until(sub { $self->logged($navigations[0]) }, 30);
+    wait_until(sub { $self->logged($navigations[0]) });
     $page->send('Page.navigate', url => $user);
 
     return;

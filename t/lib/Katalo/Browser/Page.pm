@@ -60,7 +60,8 @@ sub open {
 
     @{ $self->{events} } = ();
     $self->send('Page.navigate', url => $url);
-    $self->{browser}->listen(60, sub { $self->_events('Page.loadEventFired') })
+    $self->{browser}->listen(undef,
+                             sub { $self->_events('Page.loadEventFired') })
         or die "$url is not loaded\n";
 
     return;
@@ -83,7 +84,7 @@ sub value {
 sub wait_for {
     my ($self, $expression, $timeout) = @_;
 
-    return $self->{browser}->listen($timeout // 30,
+    return $self->{browser}->listen($timeout,
                                     sub { $self->value($expression) });
 }
 

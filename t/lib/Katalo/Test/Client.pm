@@ -15,12 +15,13 @@ use IO::Socket::SSL;
 use Time::HiRes qw(time);
 
 use Katalo::Test::Certificates qw(certificate);
+use Katalo::Test::Process;
 use Katalo::Test::Response;
 use Katalo::Test::Tool;
 
 
-# port, tls (0), name (localhost: SNI and certificate), timeout (10 seconds,
-# and more under a tool)
+# port, tls (0), name (localhost: SNI and certificate), timeout (60
+# seconds, and more under a tool)
 sub new {
     my ($class, %option) = @_;
     my $name = $option{name} // 'localhost';
@@ -28,7 +29,7 @@ sub new {
     $SIG{PIPE} = 'IGNORE';
 
     my @peer = (PeerAddr => '127.0.0.1', PeerPort => $option{port},
-                Timeout => 10);
+                Timeout => Katalo::Test::Process::PATIENCE);
     my $socket = $option{tls}
         ? IO::Socket::SSL->new(@peer, SSL_hostname => $name,
                                SSL_verifycn_name => $name,
@@ -40,7 +41,8 @@ sub new {
 
     return bless { socket => $socket, buffer => '',
                    timeout => $option{timeout}
-                               // 10 * Katalo::Test::Tool::slowness() }, $class;
+                               // Katalo::Test::Process::PATIENCE
+                                  * Katalo::Test::Tool::slowness() }, $class;
 }
 
 
@@ -96,7 +98,7 @@ sub write {
 # a head came, its status is 0.
 sub read_response {
     my ($self, $method) = @_;
-    my $response;
+    my ($response, @interim);
 
     $self->{deadline} = time + $self->{timeout};
 
@@ -113,12 +115,14 @@ sub read_response {
 
         if ($response) {
             substr($self->{buffer}, 0, length $response->head) = '';
+            push @interim, $response->head if $response->status =~ /^1/;
         }
 
     } until $response && $response->status !~ /^1/;
 
     @$response{qw(complete framed)} = $self->_read_body($response, $method);
     $response->{raw} = $response->{head} . $response->{framed};
+    $response->{interim} = \@interim;
 
     return $response;
 }

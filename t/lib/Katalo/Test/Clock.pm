@@ -14,9 +14,7 @@ package Katalo::Test::Clock;
 use strict;
 use warnings;
 
-use File::Temp;
-
-use Katalo::Test::Process qw(slurp);
+use Katalo::Test::Preload;
 
 my $source = <<'EOC';
 #define _GNU_SOURCE
@@ -82,18 +80,8 @@ EOC
 
 sub new {
     my ($class) = @_;
-    my $dir = File::Temp->newdir('katalo-clock-XXXXXX', TMPDIR => 1);
-    my $self = bless { dir => $dir, ahead => 0 }, $class;
-
-    chmod 0755, "$dir";
-
-    open my $file, '>', "$dir/clock.c" or die "$dir/clock.c: $!\n";
-    print $file $source;
-    close $file or die "$dir/clock.c: $!\n";
-
-    system("cc -O1 -fPIC -shared -o $dir/clock.so $dir/clock.c"
-           . " > $dir/cc.log 2>&1") == 0
-        or die 'cc: ' . slurp("$dir/cc.log");
+    my $self = bless { library => Katalo::Test::Preload->new($source),
+                       ahead => 0 }, $class;
 
     $self->set(0);
 
@@ -101,18 +89,20 @@ sub new {
 }
 
 
+sub _file { return $_[0]{library}->dir . '/ahead' }
+
+
 sub env {
     my ($self) = @_;
 
-    return { LD_PRELOAD => "$self->{dir}/clock.so",
-             KATALO_TEST_CLOCK => "$self->{dir}/ahead" };
+    return { %{ $self->{library}->env }, KATALO_TEST_CLOCK => $self->_file };
 }
 
 
 # In place, and at once: nginx has the file mapped.
 sub set {
     my ($self, $ahead) = @_;
-    my $path = "$self->{dir}/ahead";
+    my $path = $self->_file;
 
     open my $file, (-e $path ? '+<' : '>') . ':raw', $path
         or die "$path: $!\n";

@@ -13,8 +13,6 @@ use warnings;
 use Exporter qw(import);
 use Test::More;
 
-use Katalo::Test qw(wait_until);
-
 our @EXPORT_OK = qw(counts counts_as);
 
 
@@ -22,13 +20,7 @@ our @EXPORT_OK = qw(counts counts_as);
 # operation and responses by status of all its ids, retries, times.
 sub counts {
     my ($gateway) = @_;
-    my $status;
-
-    wait_until(sub {
-        $status = $gateway->status;
-        return !grep { $_->{in_flight} } @{ $status->{keys} };
-    }) or diag('requests stay in flight');
-
+    my $status = $gateway->settled_status;
     my @kinds = qw(requests responses);
     my %counts = map { $_ => {} } @kinds;
 

@@ -23,7 +23,7 @@ sub curl {
     my $pid = open(my $pipe, '-|') // die "fork: $!\n";
     if ($pid == 0) {
         open STDERR, '>', "$errors";
-        exec 'curl', '-sS', '-i', '--noproxy', '*', '--max-time', 20,
+        exec 'curl', '-sS', '-i', '--noproxy', '*', '--max-time', 60,
              '--cacert', certificate('ca'), @arguments
             or POSIX::_exit(127);
     }

@@ -39,7 +39,7 @@ sub start {
     die 'nginx does not run: ' . redact($output)
         if $status || !wait_until(sub {
             $self->master_pid && $self->worker_pids == $self->{workers}
-        }, 30);
+        });
 
     return $self;
 }
@@ -81,7 +81,7 @@ sub _end {
 
     kill $signal, $pid;
 
-    return 0 if wait_until(sub { !kill 0, $pid }, 10);
+    return 0 if wait_until(sub { !kill 0, $pid });
 
     kill 'KILL', children($pid), $pid;
 

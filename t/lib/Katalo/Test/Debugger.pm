@@ -5,7 +5,8 @@ package Katalo::Test::Debugger;
 #   my $gdb = Katalo::Test::Debugger->new($pid, 'break main', 'continue');
 #                               # it is about to do the first "continue"
 #   $gdb->reached or die;       # it has done all of the commands and waits
-#   $gdb->kill;                 # kills the process where it is
+#   $gdb->kill;                 # kills the process where it is, or
+#   $gdb->release;              # lets it go on
 #
 #   writes_to($pid, $path)      commands that stop it in write() to this file
 #
@@ -53,7 +54,7 @@ sub new {
         for 'set pagination off', 'handle all nostop noprint pass', @commands,
             "shell touch $dir/reached",
             "shell until [ -e $dir/go ]; do sleep .05; done",
-            'kill';
+            "source $dir/end";
     close $script or die "$dir/script: $!\n";
 
     $self->{pid} = fork() // die "fork: $!\n";
@@ -99,8 +100,22 @@ sub kill {
     CORE::kill('KILL', $self->{pid}, $self->{target})
         if !-e "$self->{dir}/reached";
 
-    open my $go, '>', "$self->{dir}/go" or die "$self->{dir}/go: $!\n";
-    close $go;
+    return $self->_end('kill');
+}
+
+
+sub release { return $_[0]->_end('detach') }
+
+
+sub _end {
+    my ($self, $command) = @_;
+
+    for my $name ('end', 'go') {
+        open my $file, '>', "$self->{dir}/$name" or die "$name: $!\n";
+        print {$file} "$command\n";
+        close $file;
+    }
+
     waitpid($self->{pid}, 0);
     delete $self->{pid};
 

@@ -4,6 +4,7 @@ package Katalo::Test::Load;
 #
 #   my $load = Katalo::Test::Load->start($gateway, clients => 4);
 #   ...
+#   $load->has_lost              number of requests cut off so far
 #   my $outcome = $load->stop;
 #
 # Options: clients (3), requests (per connection: 50), slow (milliseconds that
@@ -76,6 +77,10 @@ sub stop {
 }
 
 
+# Each is a byte in a file of all clients.
+sub has_lost { return -s "$_[0]{dir}/lost" // 0 }
+
+
 sub answers {
     my ($outcome) = @_;
     my $sum = 0;
@@ -122,11 +127,13 @@ sub _ask {
         $outcome->{answered}{ $response->status }++;
 
     } elsif ($kept && $response->raw eq '' && $self->{client}{eof}) {
+        $self->_lose;
         $outcome->{stale}++;
         delete $self->{client};
         return 1;
 
     } else {
+        $self->_lose;
         push @{ $outcome->{broken} },
              "c$number-$n: " . ($response->status || 'no answer');
     }
@@ -136,6 +143,16 @@ sub _ask {
            || ($response->header('Connection') // '') eq 'close';
 
     return 0;
+}
+
+
+sub _lose {
+    my ($self) = @_;
+
+    open my $file, '>>', "$self->{dir}/lost" or die "$self->{dir}/lost: $!\n";
+    syswrite $file, '.';
+
+    return close $file;
 }
 
 

@@ -14,6 +14,17 @@ use Katalo::Test::Port qw(free_port);
 use Katalo::Test::Process qw(wait_until slurp);
 
 
+# The upstream of most gateways; without connections that are kept, and with.
+my %block = (UPSTREAM => <<'EOC', KEPT_UPSTREAM => <<'EOC');
+upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; }
+    proxy_ssl_trusted_certificate %CA%;
+EOC
+upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT%; keepalive 8; }
+    proxy_ssl_trusted_certificate %CA%;
+    proxy_set_header Connection "";
+EOC
+
+
 sub new {
     my ($class, %option) = @_;
     my $prefix = File::Temp->newdir('katalo-test-XXXXXX', TMPDIR => 1);
@@ -107,6 +118,7 @@ sub _value {
     my ($self, $name) = @_;
 
     return $self->{vars}{$name} if exists $self->{vars}{$name};
+    return $self->expand($block{$name}) if exists $block{$name};
     return $self->port($1) if $name =~ /^PORT(\d*)$/;
     return $self->tls_port($1) if $name =~ /^TLS_PORT(\d*)$/;
     return "$self->{prefix}/keys/$1" if $name =~ /^KEY:(.*)/;

@@ -14,6 +14,10 @@ use Katalo::Test::Tool;
 
 our @EXPORT_OK = qw(wait_until children serves title slurp);
 
+# Seconds that a busy machine may take for anything; a test that succeeds does
+# not wait for their end.
+use constant PATIENCE => 60;
+
 my $owner = $$;
 my %running;
 
@@ -93,7 +97,7 @@ sub stop {
 
     $self->signal($name // 'TERM');
 
-    if (!wait_until(sub { !$self->is_running }, $timeout // 10)) {
+    if (!wait_until(sub { !$self->is_running }, $timeout)) {
         kill 'KILL', children($self->{pid}), $self->{pid};
         wait_until(sub { !$self->is_running }, 5);
     }
@@ -121,10 +125,10 @@ END {
 }
 
 
-# Waits until the condition holds; returns what it gave last.
+# Waits until the condition holds; returns its last value.
 sub wait_until {
     my ($condition, $timeout) = @_;
-    my $end = time + ($timeout // 10) * Katalo::Test::Tool::slowness();
+    my $end = time + ($timeout // PATIENCE) * Katalo::Test::Tool::slowness();
 
     while (1) {
         my $result = $condition->();

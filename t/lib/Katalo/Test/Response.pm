@@ -52,6 +52,9 @@ sub headers { return $_[0]{headers} }
 sub body { return $_[0]{body} }
 sub raw { return $_[0]{raw} }
 
+# heads of responses with a status of 1xx that came before
+sub interim { return $_[0]{interim} }
+
 # Was the body all there, by its own framing?
 sub complete { return $_[0]{complete} }
 

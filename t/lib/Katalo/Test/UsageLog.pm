@@ -3,14 +3,20 @@ package Katalo::Test::UsageLog;
 # Lines of katalo_usage_log, and whether they add up.
 #
 #   my @lines = usage_lines($gateway, 'logs/usage.log*');  # below the prefix
+#   my @lines = parse_lines($text)
 #   my @new = wait_for_lines($gateway, 'logs/usage.log', $number);
 #   my $sum = deltas(@lines);       # { "key id" => { "requests.total" => n } }
 #   adds_up('a title', @lines);     # deltas of all lines are the last totals
 #   requests(@lines)                # upstream requests in all deltas
 #   rotate($gateway, 'logs/usage.log.1')     renames it and sends USR1
-#   usage_http('logs/usage.log interval=1s', 'further lines of http{}')
+#   usage_http('logs/usage.log interval=1s', 'further lines of http{}',
+#              %option)                       # those of gateway_http()
 #
-# A line that is no JSON object, or has no end, is a failure of its own.
+# What is no JSON object is skipped, as is a line whose id was there already: a
+# reader of the log does so.  It is a failure if a second line of an id has
+# other content, or if what was cut off is more than the beginning of a line
+# that is there.  adds_up() also finds out if a number is missing.  In the last
+# parse_lines(), cut_off() lines were cut off, and repeated() were there again.
 
 use strict;
 use warnings;
@@ -19,38 +25,24 @@ use Exporter qw(import);
 use JSON::PP qw(decode_json);
 use Test::More;
 
-use Katalo::Test qw(wait_until redact);
+use Katalo::Test qw(gateway_http wait_until redact);
 
-our @EXPORT_OK = qw(usage_lines wait_for_lines deltas totals adds_up requests
-                    rotate usage_http);
+our @EXPORT_OK = qw(usage_lines parse_lines wait_for_lines deltas totals
+                    adds_up requests rotate usage_http cut_off repeated);
+
+my ($cut_off, $repeated) = (0, 0);
 
 
 # One key, production, and what its test needs around it.
 sub usage_http {
-    my ($log, $lines) = @_;
+    my ($log, $lines, %option) = @_;
 
     $log = "katalo_usage_log $log;" if length $log;
     $lines //= '';
 
-    return <<"EOC";
-    $log
-    $lines
-    katalo_key production file:%KEY:production% check=100ms;
-    upstream app.katalo.ai {
-        server 127.0.0.1:%UPSTREAM_PORT% max_fails=0;
-        keepalive 8;
-    }
-    proxy_ssl_trusted_certificate %CA%;
-    proxy_set_header Connection "";
-    server {
-        listen 127.0.0.1:%PORT%;
-        location /katalo/ {
-            katalo_bearer production;
-            proxy_pass https://app.katalo.ai/api/v1/;
-        }
-        location = /status { katalo_status json; }
-    }
-EOC
+    return gateway_http(
+        key => 'check=100ms', upstream => 'KEPT_UPSTREAM',
+        http => "$log\n    $lines\n    proxy_read_timeout 1h;", %option);
 }
 
 
@@ -79,22 +71,54 @@ sub usage_lines {
     for my $path (glob $gateway->prefix . "/$pattern") {
         open my $file, '<', $path or die "$path: $!\n";
         local $/;
-        $text .= <$file> // '';
+        $text .= (<$file> // '') . "\n";
     }
 
-    return parse($text);
+    return parse_lines($text);
 }
 
 
-sub parse {
+sub cut_off { return $cut_off }
+sub repeated { return $repeated }
+
+
+sub parse_lines {
     my ($text) = @_;
+    my (%content, @lines, @parts);
 
-    fail('the last line has an end') if length $text && $text !~ /\n\z/;
+    ($cut_off, $repeated) = (0, 0);
 
-    return map {
-        eval { decode_json($_) } // do { fail('a line is JSON: ' . redact($_));
-                                         () };
-    } split /\n/, $text;
+    for my $content (grep { length } split /\n/, $text) {
+        my $line = eval { decode_json($content) };
+
+        if (!$line) {
+            push @parts, $content;
+            $cut_off++;
+            next;
+        }
+
+        my $id = $line->{id};
+
+        if (!defined $content{$id}) {
+            $content{$id} = $content;
+            push @lines, $line;
+            next;
+        }
+
+        $repeated++;
+        fail("id $id has one content: " . redact($content))
+            if $content{$id} ne $content;
+    }
+
+    # the last one may be in the middle of being written
+
+    for my $part (@parts) {
+        fail('what is no line is the beginning of one: ' . redact($part))
+            if !grep { index($_, $part) == 0 } values %content
+               and $text !~ /\Q$part\E\n*\z/;
+    }
+
+    return @lines;
 }
 
 
@@ -111,7 +135,7 @@ sub wait_for_lines {
         return $n;
     };
 
-    wait_until(sub { $count->() >= $number }, $timeout // 10)
+    wait_until(sub { $count->() >= $number }, $timeout)
         or diag("less than $number lines");
 
     return usage_lines($gateway, $pattern);
@@ -193,6 +217,19 @@ sub adds_up {
     my ($title, @lines) = @_;
 
     local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my %numbers;
+
+    for (@lines) {
+        my ($run, $number) = $_->{id} =~ /^([0-9a-f]{16})\.([1-9]\d*)\z/
+            or return fail("$title: an id: $_->{id}");
+        $numbers{$run}{$number} = 1;
+    }
+
+    for my $run (values %numbers) {
+        fail("$title: a line is missing")
+            if grep { !$run->{$_} } 1 .. keys %$run;
+    }
 
     return is_deeply(by_name(deltas(@lines), 'sum'),
                      by_name(totals(@lines), 'max'),

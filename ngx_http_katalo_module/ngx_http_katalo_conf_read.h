@@ -1,0 +1,19 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+#ifndef _NGX_HTTP_KATALO_CONF_READ_H_INCLUDED_
+#define _NGX_HTTP_KATALO_CONF_READ_H_INCLUDED_
+
+
+#include "ngx_http_katalo.h"
+
+
+/* reads the keys, once all are known */
+char *ngx_http_katalo_conf_read_keys(ngx_conf_t *cf,
+    ngx_http_katalo_main_conf_t *kmcf);
+
+
+#endif /* _NGX_HTTP_KATALO_CONF_READ_H_INCLUDED_ */

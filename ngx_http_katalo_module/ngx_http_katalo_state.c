@@ -1,0 +1,329 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+#include "ngx_http_katalo_key.h"
+#include "ngx_http_katalo_rows.h"
+#include "ngx_http_katalo_slots.h"
+#include "ngx_http_katalo_state.h"
+
+
+/* milliseconds from one look for room to the next */
+#define NGX_HTTP_KATALO_STATE_AGAIN  1000
+
+
+static void ngx_http_katalo_state_set_current(ngx_http_katalo_key_t *key);
+static ngx_http_katalo_sh_key_t *ngx_http_katalo_state_row(
+    ngx_http_katalo_key_t *key);
+static uint32_t ngx_http_katalo_state_hash(ngx_http_katalo_key_t *key);
+
+
+void
+ngx_http_katalo_state_publish(ngx_http_katalo_key_t *key)
+{
+    ngx_uint_t                 usable;
+    ngx_http_katalo_usage_t   *usage;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    usage = key->usage;
+    usable = ngx_http_katalo_key_usable(key);
+
+    ngx_http_katalo_zone_lock(usage);
+
+    if (usable) {
+        ngx_http_katalo_state_take(key);
+    }
+
+    shkey = ngx_http_katalo_state_row(key);
+
+    if (shkey) {
+        shkey->failed = 0;
+        shkey->unreadable = 0;
+        shkey->usable = usable;
+
+        if (usable) {
+            ngx_http_katalo_state_set_current(key);
+        }
+
+    } else if (ngx_http_katalo_zone_latest(usage)) {
+        usage->sh->replaced |= usage->joined;
+    }
+
+    ngx_http_katalo_zone_unlock(usage);
+
+    key->published = ngx_current_msec;
+}
+
+
+void
+ngx_http_katalo_state_take(ngx_http_katalo_key_t *key)
+{
+    ngx_uint_t                slot, bit;
+    ngx_http_katalo_usage_t  *usage;
+
+    usage = key->usage;
+
+    slot = (key->row == NGX_HTTP_KATALO_NONE)
+           ? NGX_HTTP_KATALO_NONE
+           : ngx_http_katalo_slots_take(usage, key->row, &key->id);
+
+    if (usage->joined && slot != key->slot) {
+        bit = (ngx_uint_t) 1 << usage->place;
+
+        if (key->slot != NGX_HTTP_KATALO_NONE) {
+            usage->ids[key->slot].held &= ~bit;
+        }
+
+        if (slot != NGX_HTTP_KATALO_NONE) {
+            usage->ids[slot].held |= bit;
+        }
+    }
+
+    key->slot = slot;
+
+    if (slot != NGX_HTTP_KATALO_NONE) {
+        key->uncounted = 0;
+        return;
+    }
+
+    if (!key->uncounted) {
+        key->uncounted = 1;
+
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "katalo: \"katalo_zone\" is full, requests with key "
+                      "\"%V\" id \"%V\" are not counted by key until there "
+                      "is room, set a larger \"katalo_zone\"",
+                      &key->name, &key->id);
+    }
+}
+
+
+void
+ngx_http_katalo_state_retry(ngx_http_katalo_key_t *key)
+{
+    ngx_uint_t                 usable;
+    ngx_http_katalo_usage_t   *usage;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    if (!key->uncounted
+        || ngx_current_msec - key->retried < NGX_HTTP_KATALO_STATE_AGAIN)
+    {
+        return;
+    }
+
+    key->retried = ngx_current_msec;
+
+    usage = key->usage;
+    usable = ngx_http_katalo_key_usable(key);
+
+    ngx_http_katalo_zone_lock(usage);
+
+    if (key->row == NGX_HTTP_KATALO_NONE) {
+        ngx_http_katalo_rows_retry(usage);
+    }
+
+    if (key->row != NGX_HTTP_KATALO_NONE) {
+
+        if (usable) {
+            ngx_http_katalo_state_take(key);
+
+        } else {
+            key->uncounted = 0;
+        }
+    }
+
+    shkey = ngx_http_katalo_state_row(key);
+
+    /* this process may not have seen the latest key yet */
+
+    if (shkey
+        && usable
+        && (!shkey->known
+            || (shkey->usable
+                && shkey->current_hash == ngx_http_katalo_state_hash(key))))
+    {
+        ngx_http_katalo_state_set_current(key);
+    }
+
+    ngx_http_katalo_zone_unlock(usage);
+
+    if (!key->uncounted && usable) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "katalo: requests with key \"%V\" id \"%V\" are counted "
+                      "again", &key->name, &key->id);
+    }
+}
+
+
+/* an id without a slot is the current one, too: that is known by its hash */
+
+static void
+ngx_http_katalo_state_set_current(ngx_http_katalo_key_t *key)
+{
+    uint32_t                   hash;
+    ngx_http_katalo_sh_t      *sh;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    sh = key->usage->sh;
+    shkey = &sh->keys[key->row];
+    hash = ngx_http_katalo_state_hash(key);
+
+    if (shkey->known && shkey->current_hash != hash) {
+        ngx_http_katalo_zone_add(key->usage->keys[key->row]
+                                 .counters[NGX_HTTP_KATALO_ROTATIONS], 1);
+    }
+
+    /* an id that comes back is the latest one again */
+
+    if (shkey->current != key->slot && key->slot != NGX_HTTP_KATALO_NONE) {
+        sh->ids[key->slot].serial = ++sh->serial;
+    }
+
+    shkey->current = key->slot;
+    shkey->current_hash = hash;
+    shkey->known = 1;
+    shkey->usable = 1;
+}
+
+
+ngx_uint_t
+ngx_http_katalo_state_usable(ngx_http_katalo_key_t *key)
+{
+    ngx_uint_t                 usable;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    ngx_http_katalo_zone_lock(key->usage);
+
+    shkey = ngx_http_katalo_rows_find(key);
+    usable = shkey ? shkey->usable : ngx_http_katalo_key_usable(key);
+
+    ngx_http_katalo_zone_unlock(key->usage);
+
+    return usable;
+}
+
+
+ngx_uint_t
+ngx_http_katalo_state_current(ngx_http_katalo_key_t *key)
+{
+    ngx_uint_t                 current;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    ngx_http_katalo_zone_lock(key->usage);
+
+    shkey = ngx_http_katalo_rows_find(key);
+
+    current = shkey ? shkey->usable
+                      && shkey->current_hash == ngx_http_katalo_state_hash(key)
+                    : !key->usage->sh->replaced;
+
+    ngx_http_katalo_zone_unlock(key->usage);
+
+    return current;
+}
+
+
+void
+ngx_http_katalo_state_read_failed(ngx_http_katalo_key_t *key, ngx_err_t err)
+{
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    ngx_http_katalo_zone_lock(key->usage);
+
+    shkey = ngx_http_katalo_state_row(key);
+
+    if (shkey && (!shkey->failed || shkey->failed_err != err)) {
+        shkey->failed = 1;
+        shkey->failed_err = err;
+
+        ngx_http_katalo_zone_add(key->usage->keys[key->row]
+                                 .counters[NGX_HTTP_KATALO_READ_FAILURES], 1);
+    }
+
+    ngx_http_katalo_zone_unlock(key->usage);
+}
+
+
+void
+ngx_http_katalo_state_read_well(ngx_http_katalo_key_t *key)
+{
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    shkey = ngx_http_katalo_state_row(key);
+
+    /* whoever said otherwise may be gone */
+
+    if (shkey && shkey->failed) {
+        shkey->failed = 0;
+    }
+}
+
+
+void
+ngx_http_katalo_state_unreadable(ngx_http_katalo_key_t *key)
+{
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    shkey = ngx_http_katalo_state_row(key);
+
+    if (shkey) {
+        shkey->unreadable = 1;
+    }
+}
+
+
+/* the row that this process may tell its state to, or NULL */
+
+static ngx_http_katalo_sh_key_t *
+ngx_http_katalo_state_row(ngx_http_katalo_key_t *key)
+{
+    if (key->row == NGX_HTTP_KATALO_NONE
+        || !ngx_http_katalo_zone_latest(key->usage))
+    {
+        return NULL;
+    }
+
+    return &key->usage->sh->keys[key->row];
+}
+
+
+ngx_uint_t
+ngx_http_katalo_state_rejected(ngx_http_katalo_key_t *key, ngx_uint_t slot,
+    ngx_uint_t rejected)
+{
+    ngx_atomic_uint_t          old;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    /* an id without a slot has no state: each process says so by itself */
+
+    if (slot == NGX_HTTP_KATALO_NONE) {
+        return rejected ? key->rejected != slot + 1
+                        : key->rejected == slot + 1;
+    }
+
+    shkey = ngx_http_katalo_state_row(key);
+
+    /* this process may not have seen the latest key yet */
+
+    if (shkey == NULL || slot != shkey->current) {
+        return 0;
+    }
+
+    old = shkey->rejected;
+
+    if (rejected) {
+        return old != slot + 1
+               && ngx_atomic_cmp_set(&shkey->rejected, old, slot + 1);
+    }
+
+    return old != 0 && ngx_atomic_cmp_set(&shkey->rejected, old, 0);
+}
+
+
+static uint32_t
+ngx_http_katalo_state_hash(ngx_http_katalo_key_t *key)
+{
+    return ngx_crc32_long(key->id.data, key->id.len);
+}

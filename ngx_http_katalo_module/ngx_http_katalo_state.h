@@ -1,0 +1,58 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+/*
+ * What is known of a key in the zone, over all processes.  A key that found no
+ * row has no state there: then each process goes by what it knows itself.
+ */
+
+
+#ifndef _NGX_HTTP_KATALO_STATE_H_INCLUDED_
+#define _NGX_HTTP_KATALO_STATE_H_INCLUDED_
+
+
+#include "ngx_http_katalo_zone.h"
+
+
+/* the key was installed, or revoked, in this process */
+void ngx_http_katalo_state_publish(ngx_http_katalo_key_t *key);
+
+/* holds the slot of the key's id, if there is room; the caller has the mutex */
+void ngx_http_katalo_state_take(ngx_http_katalo_key_t *key);
+
+/* is the id that this process has the current one? */
+ngx_uint_t ngx_http_katalo_state_current(ngx_http_katalo_key_t *key);
+
+/* has any process the key? */
+ngx_uint_t ngx_http_katalo_state_usable(ngx_http_katalo_key_t *key);
+
+/*
+ * Looks for a row and a slot of a key that found none, once a second at most:
+ * with requests as well, as not every key has a timer.
+ */
+void ngx_http_katalo_state_retry(ngx_http_katalo_key_t *key);
+
+/*
+ * The file is as it was when it was read last, and was usable; or this worker
+ * may not read it.
+ */
+void ngx_http_katalo_state_read_well(ngx_http_katalo_key_t *key);
+void ngx_http_katalo_state_unreadable(ngx_http_katalo_key_t *key);
+
+/* counted once for all workers that see it, until the key is read again */
+void ngx_http_katalo_state_read_failed(ngx_http_katalo_key_t *key,
+    ngx_err_t err);
+
+/*
+ * Katalo rejects, or accepts, the id that has the slot.  Returns 1 for the
+ * process that is the first to say so; a key whose id was rejected is accepted
+ * again with whatever id.
+ */
+ngx_uint_t ngx_http_katalo_state_rejected(ngx_http_katalo_key_t *key,
+    ngx_uint_t slot, ngx_uint_t rejected);
+
+
+#endif /* _NGX_HTTP_KATALO_STATE_H_INCLUDED_ */

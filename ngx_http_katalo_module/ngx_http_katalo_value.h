@@ -1,0 +1,19 @@
+
+/*
+ * Copyright (C) 2026 ngx_http_katalo_module authors
+ */
+
+
+#ifndef _NGX_HTTP_KATALO_VALUE_H_INCLUDED_
+#define _NGX_HTTP_KATALO_VALUE_H_INCLUDED_
+
+
+#include "ngx_http_katalo.h"
+
+
+/* as ngx_http_complex_value(), but the captures of the request stay */
+ngx_int_t ngx_http_katalo_value(ngx_http_request_t *r,
+    ngx_http_complex_value_t *cv, ngx_str_t *value);
+
+
+#endif /* _NGX_HTTP_KATALO_VALUE_H_INCLUDED_ */
