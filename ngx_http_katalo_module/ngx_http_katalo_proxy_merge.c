@@ -156,7 +156,7 @@ ngx_http_katalo_proxy_add_headers(ngx_http_katalo_main_conf_t *kmcf,
         return NGX_CONF_ERROR;
     }
 
-    if (conf->idempotency == NGX_HTTP_KATALO_IDEMPOTENCY_ADD
+    if (conf->idempotency != NGX_HTTP_KATALO_IDEMPOTENCY_PASS
         && ngx_http_katalo_proxy_add_header(headers,
                                             &ngx_http_katalo_idempotency_name,
                                             &kmcf->idempotency)

@@ -18,7 +18,10 @@ my $gateway = Katalo::Test->new(
     server {
         listen 127.0.0.1:%PORT%;
         location = /status { katalo_status; }
-        location = /json { katalo_status json; }
+        location = /json {
+            katalo_status json;
+            if ($arg_if) { set $applies 1; }
+        }
         location = /prometheus { katalo_status prometheus; }
     }
 EOC
@@ -89,6 +92,7 @@ my $plain = 'text/plain';
 
 is(format_of('/json', $plain), 'json', 'the directive goes before Accept');
 is(format_of('/prometheus', 'application/json'), 'prometheus', 'either way');
+is(format_of('/json?if=1', $plain), 'json', 'also where an "if" applies');
 is(format_of('/prometheus'), 'prometheus', 'or without one');
 is(format_of("$_?format=json", $plain), 'json', "$_?format=json before both")
     for qw(/status /prometheus);

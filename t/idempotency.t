@@ -20,6 +20,7 @@ my %directives = (
     passed => 'katalo_idempotency pass;',
     add => 'katalo_idempotency add;',
     require => 'katalo_idempotency require;',
+    alone => 'katalo_idempotency require; proxy_pass_request_headers off;',
     'own-add' => 'katalo_idempotency add; '
                  . 'proxy_set_header idempotency-key $arg_own;',
     'own-require' => 'katalo_idempotency require; '
@@ -138,6 +139,8 @@ for my $path (@creating) {
        'as is an empty one');
     is(call('POST', "/require/$path", 'Idempotency-Key: mine'), 'mine',
        'one with a key passes');
+    is(call('POST', "/alone/$path", 'Idempotency-Key: mine'), 'mine',
+       'also where other headers of the client are not sent');
 }
 
 for my $other (@others) {
