@@ -64,6 +64,7 @@ sub localize {
     $text =~ s{/etc/nginx/gateway\.pem}{%CERT%}g;
     $text =~ s{/etc/nginx/gateway\.key}{%CERT_KEY%}g;
     $text =~ s{/etc/nginx/clients-ca\.pem}{%CA%}g;
+    $text =~ s{(?<=include  )(?=snippets/)}{$root/docs/}g;
     $gateway->set_key($_, $key)
         for $text =~ /%KEY:([\w.-]+)%/g, $text =~ /credential:(\w+)/g;
 
@@ -111,7 +112,7 @@ for my $page (@pages) {
 
     while ($text =~ /^```nginx ?(\w*)\n(.*?)^```$/msg) {
         my ($level, $example) = ($1, $2);
-        my ($name) = $example =~ /(katalo_\w+)/;
+        my ($name) = $example =~ /(katalo[_-]\w+)/;
         my ($code, $output) = $gateway->test_config(
             complete($level, localize($example)));
 

@@ -6,6 +6,7 @@ package Katalo::Test::Certificates;
 #   wrong_name, expired     issued by the same CA
 #   other_ca, untrusted     the same names, from a CA nobody trusts
 #   chain                   the same names, two intermediate CAs below the CA
+#   client                  of a client, issued by the same CA
 
 use strict;
 use warnings;
@@ -54,6 +55,7 @@ sub _directory {
         my $second = _make('second', issuer => $first, CA => 1);
         _make('chain', issuer => $second, names => \@names);
         _append('chain', $second, $first);
+        _make('client', issuer => $ca, purpose => 'client');
 
         my $other = _make('other_ca', CA => 1);
         _make('untrusted', issuer => $other, names => \@names);
@@ -85,7 +87,7 @@ sub _make {
         not_before => time - 2 * DAY,
         not_after => $option{not_after} // time + 30 * DAY,
         CA => $option{CA} // 0,
-        purpose => $option{CA} ? 'ca' : 'server',
+        purpose => $option{purpose} // ($option{CA} ? 'ca' : 'server'),
         $option{names} ? (subjectAltNames => $option{names}) : (),
         $option{issuer} ? (issuer => $option{issuer}) : (),
     );
