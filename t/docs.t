@@ -181,6 +181,9 @@ like($monitoring, qr/`$_(?:\{[^`]*\})?`/, "the metric $_ is documented")
 is_deeply([$monitoring =~ /It is (\d+) for each key, (\d+) for each key id/],
           [scalar @of_key, scalar @of_id], 'and how many series there are');
 
+like($monitoring, qr/^\| `$_` \|/m, "the alert $_ is documented")
+    for slurp('docs/monitoring/alerts.yml') =~ /- alert: (\w+)/g;
+
 for my $line ($monitoring =~ /^((?:# HELP )?katalo_\w+[ {].*)$/mg) {
     my $sample = $line =~ s/ [\d.]+$//r =~ s/01JQ7Z/prod1/r;
 
