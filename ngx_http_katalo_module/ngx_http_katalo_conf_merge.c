@@ -7,7 +7,6 @@
 /* The configurations of the module: how they begin, and what they inherit. */
 
 
-#include "ngx_http_katalo_attach.h"
 #include "ngx_http_katalo_conf_error.h"
 #include "ngx_http_katalo_conf_merge.h"
 #include "ngx_http_katalo_conf_read.h"
@@ -20,7 +19,6 @@
 #include "ngx_http_katalo_proxy_merge.h"
 #include "ngx_http_katalo_proxy_trust.h"
 #include "ngx_http_katalo_status_ready.h"
-#include "ngx_http_katalo_usage.h"
 
 
 static char *ngx_http_katalo_conf_merge_bearer(ngx_conf_t *cf,
@@ -87,15 +85,7 @@ ngx_http_katalo_conf_init_main(ngx_conf_t *cf, void *conf)
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_katalo_conf_read_keys(cf, kmcf) != NGX_CONF_OK
-        || ngx_http_katalo_attach_init(cf, kmcf) != NGX_OK
-        || ngx_http_katalo_idempotency_init(cf, kmcf) != NGX_OK
-        || ngx_http_katalo_usage_add_zone(cf, kmcf) != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
+    return ngx_http_katalo_conf_read_keys(cf, kmcf);
 }
 
 

@@ -110,8 +110,12 @@ ngx_http_katalo_guard_handler(ngx_http_request_t *r)
         rc = ngx_http_katalo_idempotency(r, ctx,
                                          flags & NGX_HTTP_KATALO_IDEMPOTENT);
 
+        if (rc == NGX_DECLINED) {
+            return ngx_http_katalo_refuse(r, ctx, NGX_HTTP_KATALO_IDEMPOTENCY);
+        }
+
         if (rc != NGX_OK) {
-            return rc;
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
     }
 

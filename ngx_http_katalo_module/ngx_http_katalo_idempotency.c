@@ -14,7 +14,6 @@
 
 #include "ngx_http_katalo_ctx.h"
 #include "ngx_http_katalo_idempotency.h"
-#include "ngx_http_katalo_refusal.h"
 
 #include <openssl/rand.h>
 
@@ -111,7 +110,7 @@ ngx_http_katalo_idempotency(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
     if (sent
         && ngx_http_katalo_idempotency_sent(r, &ctx->idempotency) != NGX_OK)
     {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     if (ctx->idempotency.len
@@ -122,14 +121,10 @@ ngx_http_katalo_idempotency(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
     }
 
     if (ctx->conf->idempotency == NGX_HTTP_KATALO_IDEMPOTENCY_REQUIRE) {
-        return ngx_http_katalo_refuse(r, ctx, NGX_HTTP_KATALO_IDEMPOTENCY);
+        return NGX_DECLINED;
     }
 
-    if (ngx_http_katalo_idempotency_make(r, ctx) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return NGX_OK;
+    return ngx_http_katalo_idempotency_make(r, ctx);
 }
 
 

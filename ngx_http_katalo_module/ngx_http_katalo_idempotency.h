@@ -29,8 +29,8 @@ ngx_int_t ngx_http_katalo_idempotency_init(ngx_conf_t *cf,
 
 /*
  * Finds or makes the key of a request that is allowed so far.  "sent" tells
- * whether the client sent the header.  NGX_OK, or what a handler of a phase
- * returns: the request is refused, or no key could be made, which is logged.
+ * whether the client sent the header.  NGX_DECLINED: there is none, and one is
+ * required.  NGX_ERROR: none could be made.
  */
 ngx_int_t ngx_http_katalo_idempotency(ngx_http_request_t *r,
     ngx_http_katalo_ctx_t *ctx, ngx_uint_t sent);

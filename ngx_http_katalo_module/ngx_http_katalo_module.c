@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_katalo_attach.h"
 #include "ngx_http_katalo_conf.h"
 #include "ngx_http_katalo_conf_access.h"
 #include "ngx_http_katalo_conf_merge.h"
@@ -11,6 +12,7 @@
 #include "ngx_http_katalo_destination.h"
 #include "ngx_http_katalo_guard.h"
 #include "ngx_http_katalo_hosts.h"
+#include "ngx_http_katalo_idempotency.h"
 #include "ngx_http_katalo_keepalive.h"
 #include "ngx_http_katalo_key.h"
 #include "ngx_http_katalo_peer.h"
@@ -19,12 +21,13 @@
 #include "ngx_http_katalo_rotation.h"
 #include "ngx_http_katalo_session.h"
 #include "ngx_http_katalo_source.h"
-#include "ngx_http_katalo_usage.h"
+#include "ngx_http_katalo_usage_zone.h"
 #include "ngx_http_katalo_variables.h"
 #include "ngx_http_katalo_vault.h"
 
 
 static ngx_int_t ngx_http_katalo_preconfiguration(ngx_conf_t *cf);
+static char *ngx_http_katalo_init_main_conf(ngx_conf_t *cf, void *conf);
 static ngx_int_t ngx_http_katalo_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_katalo_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_katalo_init_process(ngx_cycle_t *cycle);
@@ -36,7 +39,7 @@ static ngx_http_module_t  ngx_http_katalo_module_ctx = {
     ngx_http_katalo_postconfiguration,     /* postconfiguration */
 
     ngx_http_katalo_conf_create_main,      /* create main configuration */
-    ngx_http_katalo_conf_init_main,        /* init main configuration */
+    ngx_http_katalo_init_main_conf,        /* init main configuration */
 
     ngx_http_katalo_conf_create_srv,       /* create server configuration */
     NULL,                                  /* merge server configuration */
@@ -68,6 +71,30 @@ ngx_http_katalo_preconfiguration(ngx_conf_t *cf)
     ngx_http_katalo_conf_init();
 
     return ngx_http_katalo_add_variables(cf);
+}
+
+
+static char *
+ngx_http_katalo_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_katalo_main_conf_t *kmcf = conf;
+
+    if (ngx_http_katalo_conf_init_main(cf, kmcf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (kmcf->keys.nelts == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_katalo_attach_init(cf, kmcf) != NGX_OK
+        || ngx_http_katalo_idempotency_init(cf, kmcf) != NGX_OK
+        || ngx_http_katalo_usage_zone_add(cf, kmcf) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
 }
 
 
@@ -156,7 +183,7 @@ ngx_http_katalo_init_module(ngx_cycle_t *cycle)
     kmcf->keep = (kmcf->id_variable->flags | kmcf->requests_variable->flags)
                  & NGX_HTTP_VAR_INDEXED;
 
-    ngx_http_katalo_usage_init(kmcf->usage);
+    ngx_http_katalo_usage_zone_init(kmcf->usage);
 
     return ngx_http_katalo_vault_init_module(cycle);
 }
@@ -192,7 +219,7 @@ ngx_http_katalo_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    ngx_http_katalo_usage_init_process(kmcf->usage);
+    ngx_http_katalo_usage_zone_init_process(kmcf->usage);
 
     if (ngx_http_katalo_resolve_init_process(cycle, kmcf) != NGX_OK) {
         return NGX_ERROR;
@@ -210,6 +237,6 @@ ngx_http_katalo_exit_process(ngx_cycle_t *cycle)
     kmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_katalo_module);
 
     if (kmcf && kmcf->usage) {
-        ngx_http_katalo_usage_exit_process(kmcf->usage);
+        ngx_http_katalo_usage_zone_exit_process(kmcf->usage);
     }
 }

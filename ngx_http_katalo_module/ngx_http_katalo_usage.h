@@ -25,16 +25,6 @@ typedef struct {
 } ngx_http_katalo_result_t;
 
 
-ngx_int_t ngx_http_katalo_usage_add_zone(ngx_conf_t *cf,
-    ngx_http_katalo_main_conf_t *kmcf);
-
-/* the configuration takes effect: rows and slots for its keys */
-void ngx_http_katalo_usage_init(ngx_http_katalo_usage_t *usage);
-
-/* a process begins, or ends, to count; helpers of nginx do not */
-void ngx_http_katalo_usage_init_process(ngx_http_katalo_usage_t *usage);
-void ngx_http_katalo_usage_exit_process(ngx_http_katalo_usage_t *usage);
-
 /* counts a fact of a key name; a refusal's counter is its decision */
 void ngx_http_katalo_usage_count(ngx_http_katalo_key_t *key,
     ngx_uint_t counter);
