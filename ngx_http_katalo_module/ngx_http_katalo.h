@@ -13,6 +13,9 @@
 #include <ngx_http.h>
 
 
+/* CHANGES and debian/changelog begin with the same */
+#define NGX_HTTP_KATALO_VERSION          "0.2.0"
+
 #define NGX_HTTP_KATALO_TOKEN            "kat_live_"
 #define NGX_HTTP_KATALO_BEARER           "Bearer "
 

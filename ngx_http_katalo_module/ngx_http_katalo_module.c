@@ -171,6 +171,12 @@ ngx_http_katalo_init_module(ngx_cycle_t *cycle)
 {
     ngx_http_katalo_main_conf_t  *kmcf;
 
+    if (!ngx_test_config) {
+        ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
+                      "katalo: ngx_http_katalo_module %s",
+                      NGX_HTTP_KATALO_VERSION);
+    }
+
     kmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_katalo_module);
 
     if (kmcf == NULL || kmcf->keys.nelts == 0) {

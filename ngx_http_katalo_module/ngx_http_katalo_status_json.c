@@ -51,8 +51,10 @@ ngx_http_katalo_status_json_begin(ngx_http_katalo_snapshot_t *snapshot,
     *p++ = '{';
     p = ngx_http_katalo_json_time(p, "time", snapshot->time);
 
-    return ngx_sprintf(p, ",\"denied\":{\"no_key\":%uL},"
+    return ngx_sprintf(p, ",\"version\":\"%s\","
+                       "\"denied\":{\"no_key\":%uL},"
                        "\"unattributed\":%uL,\"keys\":[",
+                       NGX_HTTP_KATALO_VERSION,
                        snapshot->no_keys, snapshot->unattributed);
 }
 

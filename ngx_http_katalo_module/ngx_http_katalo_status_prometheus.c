@@ -38,6 +38,7 @@ static ngx_http_katalo_counters_t *ngx_http_katalo_prometheus_pass(
     ngx_http_katalo_snapshot_t *snapshot, ngx_http_katalo_metric_t **metric);
 static u_char *ngx_http_katalo_prometheus_head(u_char *p, char *metric,
     char *type, char *help);
+static u_char *ngx_http_katalo_prometheus_build(u_char *p);
 static u_char *ngx_http_katalo_prometheus_zone(u_char *p,
     ngx_http_katalo_snapshot_t *snapshot);
 static u_char *ngx_http_katalo_prometheus_key(
@@ -150,6 +151,7 @@ ngx_http_katalo_prometheus_begin(ngx_http_katalo_snapshot_t *snapshot,
 
     if (metric->metric == NULL) {
         snapshot->done = 1;
+        p = ngx_http_katalo_prometheus_build(p);
         return ngx_http_katalo_prometheus_zone(p, snapshot);
     }
 
@@ -187,6 +189,17 @@ ngx_http_katalo_prometheus_head(u_char *p, char *metric, char *type,
 {
     return ngx_sprintf(p, "# HELP %s %s\n# TYPE %s %s\n",
                        metric, help, metric, type);
+}
+
+
+static u_char *
+ngx_http_katalo_prometheus_build(u_char *p)
+{
+    p = ngx_http_katalo_prometheus_head(p, "katalo_build_info", "gauge",
+                                        "The version of the module; always 1.");
+
+    return ngx_sprintf(p, "katalo_build_info{version=\"%s\"} 1\n",
+                       NGX_HTTP_KATALO_VERSION);
 }
 
 

@@ -353,6 +353,7 @@ function showKeys(all) {
 function show() {
   const all = [...keys.values()];
   if (status) {
+    put($('version'), `ngx_http_katalo_module ${status.version}.`);
     showTotals(all);
     showUpstreams(status.upstreams || []);
     showKeys(all);

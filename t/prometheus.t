@@ -46,7 +46,8 @@ sub page { return $gateway->request('GET', '/metrics')->body }
 # The numbers of the JSON, under the names that they have here.
 sub expected {
     my ($status) = @_;
-    my %series = ('katalo_denied_total{key="",reason="no_key"}'
+    my %series = ("katalo_build_info{version=\"$status->{version}\"}" => 1,
+                  'katalo_denied_total{key="",reason="no_key"}'
                   => $status->{denied}{no_key},
                   katalo_unattributed_requests_total
                   => $status->{unattributed});

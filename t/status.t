@@ -95,7 +95,8 @@ my @operations = qw(create read regenerate usage billing other cancel total);
 sub each_counts { return { map { $_ => $count } @_ } }
 
 my $shape = {
-    time => $time, denied => { no_key => $count },
+    time => $time, version => qr/\A\d+\.\d+\.\d+\z/,
+    denied => { no_key => $count },
     unattributed => $count,
     keys => [{
         key => qr/\A[\w.-]+\z/, source => qr/\A(?:file|env|credential)\z/,

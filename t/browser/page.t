@@ -215,6 +215,10 @@ ok($page->wait_for('/^localhost: addresses: 1, resolved \d+ s ago$/.test('
                    . 'document.getElementById("upstreams").textContent)'),
    'the addresses of an upstream host');
 
+like(($page->text('footer'))[0],
+     qr/^ngx_http_katalo_module \Q${\ $gateway->status->{version}}\E\. Counts/,
+     'the version of the module');
+
 is_deeply([$page->complaints], [], 'the console is empty');
 my $url = $gateway->url('');
 is_deeply([grep { !m{^(?:\Q$url\E/|data:,$)} } $page->requests], [],
