@@ -169,8 +169,7 @@ is($head->header('Content-Type'), 'application/json', 'and the type');
 sub shows {
     my ($name) = @_;
 
-    return curl('--cert', certificate($name), '--key', certificate_key($name),
-                $gateway->tls_url('/usage/summary'));
+    return get('/usage/summary', tls => 1, certificate => $name);
 }
 
 

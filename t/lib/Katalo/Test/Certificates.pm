@@ -6,7 +6,7 @@ package Katalo::Test::Certificates;
 #   wrong_name, expired     issued by the same CA
 #   other_ca, untrusted     the same names, from a CA nobody trusts
 #   chain                   the same names, two intermediate CAs below the CA
-#   client                  of a client, issued by the same CA
+#   client, other_client    of clients, issued by the same CA
 
 use strict;
 use warnings;
@@ -55,7 +55,8 @@ sub _directory {
         my $second = _make('second', issuer => $first, CA => 1);
         _make('chain', issuer => $second, names => \@names);
         _append('chain', $second, $first);
-        _make('client', issuer => $ca, purpose => 'client');
+        _make($_, issuer => $ca, purpose => 'client')
+            for qw(client other_client);
 
         my $other = _make('other_ca', CA => 1);
         _make('untrusted', issuer => $other, names => \@names);

@@ -14,17 +14,19 @@ use IO::Socket::INET;
 use IO::Socket::SSL;
 use Time::HiRes qw(time);
 
-use Katalo::Test::Certificates qw(certificate);
+use Katalo::Test::Certificates qw(certificate certificate_key);
 use Katalo::Test::Process;
 use Katalo::Test::Response;
 use Katalo::Test::Tool;
 
 
-# port, tls (0), name (localhost: SNI and certificate), timeout (60
-# seconds, and more under a tool)
+# port, tls (0), name (localhost: SNI and certificate), certificate (none; a
+# name of Katalo::Test::Certificates), timeout (60 seconds, and more under a
+# tool)
 sub new {
     my ($class, %option) = @_;
     my $name = $option{name} // 'localhost';
+    my $own = $option{certificate};
 
     $SIG{PIPE} = 'IGNORE';
 
@@ -33,7 +35,10 @@ sub new {
     my $socket = $option{tls}
         ? IO::Socket::SSL->new(@peer, SSL_hostname => $name,
                                SSL_verifycn_name => $name,
-                               SSL_ca_file => certificate('ca'))
+                               SSL_ca_file => certificate('ca'),
+                               !$own ? () :
+                               (SSL_cert_file => certificate($own),
+                                SSL_key_file => certificate_key($own)))
         : IO::Socket::INET->new(@peer);
 
     my $error = join ' ', grep { $_ } $@, $SSL_ERROR;

@@ -9,7 +9,7 @@ package Katalo::Test::Load;
 #
 # Options: clients (3), requests (per connection: 50), slow (milliseconds that
 # one answer in a hundred takes: 0), pause (seconds after an answer: 0.002),
-# path ('/katalo/generations').
+# path ('/katalo/generations'), connection (what connection() takes: []).
 #
 # The target of each request has a number of its own, and asks for 200, 201 or
 # 202.  The outcome is summed up over the clients:
@@ -36,7 +36,7 @@ sub start {
     my ($class, $gateway, %option) = @_;
     my $self = bless { gateway => $gateway, clients => 3, requests => 50,
                        slow => 0, pause => 0.002, owner => $$,
-                       path => '/katalo/generations', %option,
+                       path => '/katalo/generations', connection => [], %option,
                        dir => File::Temp->newdir, pids => [] }, $class;
 
     for (1 .. $self->{clients}) {
@@ -119,7 +119,7 @@ sub _ask {
 
     $target .= "&x-slow=$self->{slow}" if $self->{slow} && rand() < 0.01;
 
-    $self->{client} //= $self->{gateway}->connection;
+    $self->{client} //= $self->{gateway}->connection(@{ $self->{connection} });
     my $response = $self->{client}->request('GET', $target,
                        headers => $last ? ['Connection: close'] : []);
 
