@@ -14,6 +14,7 @@ use Test::More;
 use Katalo::Bench qw(with cost);
 use Katalo::Bench::Profile qw(instructions);
 use Katalo::Bench::Rows qw(row);
+use Katalo::Test qw(new_key);
 
 # instructions more than the row's base, which is measured as well
 my %bound = (
@@ -53,9 +54,22 @@ for my $name (sort keys %bound) {
     note("$name: $more of $bound{$name}");
 }
 
-cmp_ok(instructions(row('keys'), %with)->{instructions}
-       - measured('key')->{instructions}, '<', 50,
+my %keys = %{ row('keys') };
+my $keys = instructions(\%keys, %with)->{instructions};
+
+cmp_ok($keys - measured('key')->{instructions}, '<', 50,
        '10,000 keys: instructions');
+
+# a client that sends a Katalo key again and again does not have all keys of the
+# gateway looked through each time
+
+push @{ $keys{request} }, 'Authorization: Bearer ' . new_key('client');
+
+my $leaked = instructions(\%keys, %with)->{instructions} - $keys;
+
+cmp_ok($leaked, '<=', 6640,
+       "10,000 keys and one of the client's: instructions");
+note("a client's key: $leaked of 6640");
 
 # the pool has another page for a longer header, whoever sets it
 
