@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use Katalo::Test qw(:all);
+use Katalo::Test::Recipe qw(localize);
 use Katalo::Upstream;
 
 my $root = "$FindBin::Bin/..";
@@ -53,18 +54,10 @@ sub slurp {
 }
 
 
-# What stands for the reader's own files, names and ports.
-sub localize {
-    my ($text) = @_;
+# What stands for the reader's own, with a key in each file.
+sub localized {
+    my $text = localize(@_);
 
-    $text =~ s/^load_module .*;$//mg;
-    $text =~ s{file:/\S*/([\w.-]+)}{file:%KEY:$1%}g;
-    $text =~ s/(?<=listen )( +)[\d.]+:(\d+)/${1}127.0.0.1:%PORT$2%/g;
-    $text =~ s{(?<=_log  )( *)/var/log/(?:nginx|katalo)}{$1%PREFIX%/logs}g;
-    $text =~ s{/etc/nginx/gateway\.pem}{%CERT%}g;
-    $text =~ s{/etc/nginx/gateway\.key}{%CERT_KEY%}g;
-    $text =~ s{/etc/nginx/clients-ca\.pem}{%CA%}g;
-    $text =~ s{(?<=include  )(?=snippets/)}{$root/docs/}g;
     $gateway->set_key($_, $key)
         for $text =~ /%KEY:([\w.-]+)%/g, $text =~ /credential:(\w+)/g;
 
@@ -114,7 +107,7 @@ for my $page (@pages) {
         my ($level, $example) = ($1, $2);
         my ($name) = $example =~ /(katalo[_-]\w+)/;
         my ($code, $output) = $gateway->test_config(
-            complete($level, localize($example)));
+            complete($level, localized($example)));
 
         is($code, 0, "$page: the example of $name passes")
             or diag(redact($output));
@@ -197,7 +190,7 @@ $gateway->quit;
 
 my ($example) = slurp('README.md') =~ /^```nginx\n(.*?)^```$/ms;
 
-$gateway->configure(complete('', localize($example)));
+$gateway->configure(complete('', localized($example)));
 $gateway->set_key(katalo_api_key => $key);
 $gateway->start;
 

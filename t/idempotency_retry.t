@@ -14,7 +14,7 @@ use JSON::PP qw(encode_json);
 
 use Katalo::Test qw(:all);
 use Katalo::Test::Breaking;
-use Katalo::Test::Process qw(slurp);
+use Katalo::Test::Recipe qw(recipe);
 use Katalo::Upstream;
 
 my $key = new_key('prod1');
@@ -23,18 +23,31 @@ my $breaking = Katalo::Test::Breaking->new(to => $up->plain_port);
 my @stages = $breaking->stages;
 my $proxy = 'proxy_pass https://app.katalo.ai/api/v1/;';
 
-# what the documentation gives to be copied
-my ($recipe) = slurp("$FindBin::Bin/../docs/directives.md")
-               =~ /^```nginx location\n(katalo_idempotency .*?)^```$/ms;
+# what the documentation gives to be copied, with a server that breaks requests
+# in place of the first one
+my $recipe = recipe('docs/limits.md', 'nginx http', qr/katalo_idempotency/);
+my ($upstream) = $recipe =~ /^(upstream .*?^\})/ms;
+my ($location) = $recipe =~ /^( +location .*?^ +\})/ms;
+
+sub breaks {
+    my ($stage) = @_;
+    my @ports = ($breaking->port($stage), $up->plain_port);
+
+    return ($upstream =~ s/katalo/$stage/r
+                      =~ s/app\.katalo\.ai:443/'127.0.0.1:' . shift @ports/ger,
+            $location =~ s/(?<=location \/)katalo/$stage/r
+                      =~ s/https:\/\/katalo/http:\/\/$stage/r
+                      =~ s/\}/katalo_upstream_tls off;
+                             proxy_read_timeout 500ms; }/r);
+}
+
 
 my $gateway = Katalo::Test->new(
     upstream => $up, keys => { production => $key }, http => <<"EOC")->start;
     katalo_key production file:%KEY:production% host=.katalo.ai host=*;
     %KEPT_UPSTREAM%
 
-@{[ map { "upstream $_ { server 127.0.0.1:" . $breaking->port($_)
-          . " max_fails=0; server 127.0.0.1:%UPSTREAM_PLAIN_PORT% backup; }\n" }
-        @stages ]}
+@{[ map { (breaks($_))[0] } @stages ]}
     proxy_cache_path %PREFIX%/cache keys_zone=c:1m;
     proxy_ignore_headers Cache-Control;
 
@@ -70,12 +83,7 @@ my $gateway = Katalo::Test->new(
                              proxy_cache_use_stale updating;
                              proxy_cache_background_update on; }
 
-@{[ map { "location /$_/ {
-               $recipe
-               katalo_upstream_tls off;
-               proxy_read_timeout 500ms;
-               proxy_pass http://$_/api/v1/;
-           }\n" } @stages ]}
+@{[ map { (breaks($_))[1] } @stages ]}
         location = /status { katalo_bearer off; katalo_status json; }
     }
 EOC

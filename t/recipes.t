@@ -11,21 +11,12 @@ use Test::More;
 
 use Katalo::Test qw(:all);
 use Katalo::Test::Process qw(slurp);
+use Katalo::Test::Recipe qw(recipe);
 use Katalo::Upstream;
 
-my $text = slurp("$FindBin::Bin/../docs/operations.md");
+my $page = 'docs/operations.md';
 my $key = new_key('prod1');
 my $up = Katalo::Upstream->new(keys => [$key]);
-
-
-# the block of code of this language that has this in it
-sub recipe {
-    my ($language, $pattern) = @_;
-    my ($found) = grep { $_ =~ $pattern }
-                       $text =~ /^```$language\n(.*?)^```$/msg;
-
-    return $found // die "no recipe of $pattern\n";
-}
 
 
 sub gateway {
@@ -54,7 +45,7 @@ sub sent { return map { $_->{target} } $up->received(@_) }
 
 # a path below another one, with variables
 
-my $rewrite = recipe('nginx server', qr/rewrite/);
+my $rewrite = recipe($page, 'nginx server', qr/rewrite/);
 my $gateway = gateway($rewrite);
 
 is($gateway->request('GET', '/katalo/usage/summary?a=b')->status, 200,
@@ -73,7 +64,7 @@ $gateway->quit;
 
 # an answer of 401
 
-$gateway = gateway(recipe('nginx server', qr/proxy_intercept_errors/));
+$gateway = gateway(recipe($page, 'nginx server', qr/proxy_intercept_errors/));
 
 my $response = $gateway->request('GET', '/katalo/x-status/401');
 is($response->status, 502, 'a 401 of the upstream becomes a 502');
@@ -93,7 +84,7 @@ SKIP: {
     skip 'logrotate is not installed', 4 if !-x '/usr/sbin/logrotate';
 
     my $prefix = $gateway->prefix;
-    my $rule = recipe('logrotate', qr/monthly/)
+    my $rule = recipe($page, 'logrotate', qr/monthly/)
                =~ s{/var/log/katalo/\*\.log}{$prefix/logs/usage.log}r
                =~ s{/run/nginx\.pid}{$prefix/logs/nginx.pid}gr
                =~ s{www-data adm}{root root}r;
