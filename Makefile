@@ -50,6 +50,8 @@ TEST_PACKAGES  = $(DEMO_PACKAGES) openssl gdb jq logrotate dnsmasq-base \
 	python3-requests python3-httpx python3-aiohttp libwww-perl \
 	default-jdk-headless golang-go
 MONITORING_PACKAGES = $(DEMO_PACKAGES) openssl prometheus
+EXAMPLE_PACKAGES = $(MONITORING_PACKAGES) jq procps systemd systemd-container \
+	dbus docker-compose python3-kubernetes apparmor
 BROWSER_PACKAGES = $(DEMO_PACKAGES) openssl dnsmasq-base chromium \
 	fonts-liberation
 COST_PACKAGES  = $(DEMO_PACKAGES) openssl valgrind strace
@@ -85,10 +87,11 @@ differ  = $(filter-out $(1),$(2))$(filter-out $(2),$(1))
 # the module, unless the environment names a binary, which has its own or none
 module = $(if $(filter undefined,$(origin TEST_NGINX_MODULE)),$(submake) all)
 
-.PHONY: changed all install demo run test test-static test-asan test-valgrind \
-	test-monitoring test-faults test-browser test-matrix test-cost bench \
-	bench-growth fuzz fuzz-conf check warnings headers cppcheck clang-tidy \
-	style static deps deps-demo deps-check clean help
+.PHONY: changed all install demo run test test-static test-asan \
+	test-valgrind test-monitoring test-examples test-faults \
+	test-browser test-matrix test-cost bench bench-growth fuzz \
+	fuzz-conf check warnings headers cppcheck clang-tidy style \
+	static deps deps-demo deps-check clean help
 
 ## build the module against the installed nginx
 all: $(SO)
@@ -178,6 +181,12 @@ test-monitoring:
 	@t/packages $(MONITORING_PACKAGES)
 	$(module)
 	@prove -j$(JOBS) $(call chosen,t/monitoring) < /dev/null
+
+## docs/examples, with the programs that read them
+test-examples:
+	@t/packages $(EXAMPLE_PACKAGES)
+	$(module)
+	@prove -j$(JOBS) $(call chosen,t/examples) < /dev/null
 
 ## killed workers, reloads and the like, under load
 test-faults: deps

@@ -19,7 +19,7 @@ my $directives = slurp('docs/directives.md');
 my $commands = slurp('ngx_http_katalo_module/ngx_http_katalo_conf.c');
 my $variables = slurp('ngx_http_katalo_module/ngx_http_katalo_variables.c');
 my @pages = ('README.md', map { substr $_, length "$root/" }
-                          sort glob "$root/docs/*.md");
+                          sort glob "$root/docs/{,examples/}*.md");
 
 my %context = (MAIN => 'http', SRV => 'server', LOC => 'location',
                LIF => 'if in location');

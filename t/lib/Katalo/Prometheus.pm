@@ -6,6 +6,7 @@ package Katalo::Prometheus;
 #   my $prometheus = Katalo::Prometheus->new(
 #       targets => [$gateway->port, ...], path => '/status',
 #       rules => ['/path/of/rules.yml']);
+#                                     scrape: further lines of the scrape job
 #   $prometheus->query('sum(up)');    # a list of { metric, value }
 #   $prometheus->value('sum(up)');    # the value of the first
 #   $prometheus->get('targets');      # data of any page of its API
@@ -43,6 +44,7 @@ scrape_configs:
     metrics_path: $option{path}
     static_configs:
       - targets: [$targets]
+@{[ $option{scrape} // '' ]}
 EOC
 
     $self->{process} = Katalo::Test::Process->spawn(
