@@ -56,6 +56,9 @@ typedef struct ngx_http_katalo_verify_s ngx_http_katalo_verify_t;
 typedef struct ngx_http_katalo_sessions_s  ngx_http_katalo_sessions_t;
 typedef struct ngx_http_katalo_host_s   ngx_http_katalo_host_t;
 typedef struct ngx_http_katalo_ready_s  ngx_http_katalo_ready_t;
+typedef struct ngx_http_katalo_consumer_s  ngx_http_katalo_consumer_t;
+typedef struct ngx_http_katalo_consumers_conf_s
+    ngx_http_katalo_consumers_conf_t;
 
 
 /* of a directive, for messages */
@@ -131,6 +134,11 @@ struct ngx_http_katalo_loc_conf_s {
     ngx_array_t                     *allow_names;
     ngx_http_katalo_place_t          allow_place;
 
+    ngx_http_katalo_consumers_conf_t
+                                    *consumers; /* NULL: no directive */
+    ngx_http_core_loc_conf_t        *core;      /* nginx's, of the location */
+    ngx_http_ssl_srv_conf_t         *ssl;       /* of the server */
+
     ngx_uint_t                       preflight;
     ngx_uint_t                       browser;
     ngx_uint_t                       cors;
@@ -160,6 +168,7 @@ struct ngx_http_katalo_loc_conf_s {
     u_char                          *destinations;
 
     unsigned                         enabled:1;
+    unsigned                         identified:1; /* needs a consumer */
     unsigned                         own:1;        /* katalo_bearer is here */
     unsigned                         container:1;  /* of those that use it */
     unsigned                         destination_known:1;

@@ -106,7 +106,8 @@ ngx_http_katalo_attach_variable(ngx_http_request_t *r,
 
     if (ctx == NULL
         || ctx->conf != ngx_http_get_module_loc_conf(r, ngx_http_katalo_module)
-        || ctx->decision != NGX_HTTP_KATALO_ALLOWED)
+        || ctx->decision != NGX_HTTP_KATALO_ALLOWED
+        || (ctx->conf->identified && ctx->consumer == NULL))
     {
         ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
                       "katalo: upstream request without a decision");

@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_katalo_conf.h"
+#include "ngx_http_katalo_conf_consumer.h"
 #include "ngx_http_katalo_conf_error.h"
 #include "ngx_http_katalo_conf_key.h"
 #include "ngx_http_katalo_conf_log.h"
@@ -117,6 +118,13 @@ ngx_command_t  ngx_http_katalo_commands[] = {
     { ngx_string("katalo_allow"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_katalo_conf_allow,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("katalo_consumer"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_katalo_conf_consumer,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },

@@ -10,6 +10,7 @@
 #include "ngx_http_katalo_conf_error.h"
 #include "ngx_http_katalo_conf_merge.h"
 #include "ngx_http_katalo_conf_read.h"
+#include "ngx_http_katalo_consumer.h"
 #include "ngx_http_katalo_guard.h"
 #include "ngx_http_katalo_idempotency.h"
 #include "ngx_http_katalo_key.h"
@@ -115,6 +116,7 @@ ngx_http_katalo_conf_create_loc(ngx_conf_t *cf)
     conf->idempotency = NGX_CONF_UNSET_UINT;
     conf->intercept_errors = NGX_CONF_UNSET;
     conf->resolve = NGX_CONF_UNSET;
+    conf->consumers = NGX_CONF_UNSET_PTR;
 
     return conf;
 }
@@ -149,6 +151,7 @@ ngx_http_katalo_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->intercept_errors, prev->intercept_errors, 0);
     ngx_conf_merge_value(conf->resolve, prev->resolve, 1);
     ngx_conf_merge_ptr_value(conf->strip, prev->strip, &strip);
+    ngx_conf_merge_ptr_value(conf->consumers, prev->consumers, NULL);
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -182,6 +185,11 @@ ngx_http_katalo_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
 
         *klcf = conf;
     }
+
+    conf->identified = conf->enabled && conf->consumers
+                       && conf->consumers->values.nelts;
+    conf->core = clcf;
+    conf->ssl = ngx_http_conf_get_module_srv_conf(cf, ngx_http_ssl_module);
 
     if (conf->enabled && ngx_http_katalo_guard_init(cf, conf) != NGX_OK) {
         return NGX_CONF_ERROR;

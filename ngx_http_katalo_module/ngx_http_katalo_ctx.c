@@ -54,6 +54,21 @@ ngx_http_katalo_ctx_create(ngx_http_request_t *r,
 }
 
 
+ngx_http_katalo_consumer_t *
+ngx_http_katalo_ctx_consumer(ngx_pool_t *pool, ngx_str_t *name)
+{
+    ngx_http_katalo_consumer_t  *consumer;
+
+    consumer = ngx_palloc(pool, sizeof(ngx_http_katalo_consumer_t));
+
+    if (consumer) {
+        consumer->name = *name;
+    }
+
+    return consumer;
+}
+
+
 static void
 ngx_http_katalo_ctx_cleanup(void *data)
 {
@@ -141,6 +156,14 @@ ngx_http_katalo_ctx_clone(ngx_http_request_t *r,
     ctx = ngx_http_katalo_ctx_create(r, klcf);
     if (ctx == NULL) {
         return NULL;
+    }
+
+    if (parent->consumer) {
+        ctx->consumer = ngx_http_katalo_ctx_consumer(r->pool,
+                                                     &parent->consumer->name);
+        if (ctx->consumer == NULL) {
+            return NULL;
+        }
     }
 
     ctx->key = parent->key;

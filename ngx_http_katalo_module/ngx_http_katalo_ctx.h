@@ -19,6 +19,15 @@ typedef void (*ngx_http_katalo_finalize_pt)(ngx_http_request_t *r,
     ngx_int_t rc);
 
 
+/* who uses the key, and where it is counted since the key was attached */
+
+struct ngx_http_katalo_consumer_s {
+    ngx_str_t                        name;
+    ngx_uint_t                       entry;
+    ngx_uint_t                       serial;    /* of the entry then */
+};
+
+
 /* lives in the request's pool from the guard on */
 
 struct ngx_http_katalo_ctx_s {
@@ -33,6 +42,7 @@ struct ngx_http_katalo_ctx_s {
     ngx_http_katalo_decision_e       decision;
     unsigned                         made:1;    /* idempotency, not sent */
     ngx_uint_t                       operation;
+    ngx_http_katalo_consumer_t      *consumer;  /* NULL: none, or not yet */
 
     /* since the key was attached */
     ngx_http_upstream_t             *upstream;
@@ -56,6 +66,10 @@ struct ngx_http_katalo_ctx_s {
 /* lives as long as r->pool; NULL: no memory */
 ngx_http_katalo_ctx_t *ngx_http_katalo_ctx_create(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *klcf);
+
+/* a consumer with this name; NULL: no memory */
+ngx_http_katalo_consumer_t *ngx_http_katalo_ctx_consumer(ngx_pool_t *pool,
+    ngx_str_t *name);
 
 /*
  * What was decided of the request in its present location; NULL before the

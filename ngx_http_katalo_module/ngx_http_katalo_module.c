@@ -7,8 +7,10 @@
 #include "ngx_http_katalo_attach.h"
 #include "ngx_http_katalo_conf.h"
 #include "ngx_http_katalo_conf_access.h"
+#include "ngx_http_katalo_conf_consumer.h"
 #include "ngx_http_katalo_conf_merge.h"
 #include "ngx_http_katalo_conf_text.h"
+#include "ngx_http_katalo_consumer.h"
 #include "ngx_http_katalo_destination.h"
 #include "ngx_http_katalo_guard.h"
 #include "ngx_http_katalo_hosts.h"
@@ -161,6 +163,19 @@ ngx_http_katalo_postconfiguration(ngx_conf_t *cf)
     }
 
     *h = ngx_http_katalo_guard_handler;
+
+    if (!ngx_http_katalo_conf_consumer_check(cf, kmcf)) {
+        return NGX_OK;
+    }
+
+    /* of the handlers of a phase, the last one is called first */
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_katalo_consumer_handler;
 
     return NGX_OK;
 }

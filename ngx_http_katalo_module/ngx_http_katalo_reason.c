@@ -38,6 +38,11 @@ ngx_http_katalo_reason_t  ngx_http_katalo_reasons[] = {
         "header. Choose a new value for each thing to be created, and send "
         "the same one with each retry."),
 
+    ngx_http_katalo_reason("consumer", NGX_HTTP_FORBIDDEN, "forbidden",
+        "false", "Refused by the gateway: it does not know who this client "
+        "is. Send the credentials that the gateway asks for, or ask its "
+        "operator for access."),
+
     /* found out when the upstream request is made: nginx's own page */
 
     { ngx_string("destination"), NGX_HTTP_INTERNAL_SERVER_ERROR,

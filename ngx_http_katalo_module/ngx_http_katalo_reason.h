@@ -21,6 +21,7 @@ typedef enum {
     NGX_HTTP_KATALO_OPERATION,
     NGX_HTTP_KATALO_NO_KEY,
     NGX_HTTP_KATALO_IDEMPOTENCY,
+    NGX_HTTP_KATALO_CONSUMER,
     NGX_HTTP_KATALO_DESTINATION,
 
     /* the number of reasons that are counted for a key name */

@@ -21,6 +21,8 @@ static ngx_int_t ngx_http_katalo_decision_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_katalo_requests_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_katalo_consumer_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_katalo_variable_set(ngx_http_variable_value_t *v,
     ngx_str_t *value);
 static ngx_http_katalo_ctx_t *ngx_http_katalo_variable_ctx(
@@ -47,6 +49,9 @@ static ngx_http_variable_t  ngx_http_katalo_vars[] = {
 
     { ngx_string("katalo_requests"), NULL,
       ngx_http_katalo_requests_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("katalo_consumer"), NULL,
+      ngx_http_katalo_consumer_variable, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };
@@ -225,6 +230,21 @@ ngx_http_katalo_requests_variable(ngx_http_request_t *r,
     value.len = ngx_sprintf(value.data, "%uL", ctx->requests) - value.data;
 
     return ngx_http_katalo_variable_set(v, &value);
+}
+
+
+/* known since the precontent phase */
+
+static ngx_int_t
+ngx_http_katalo_consumer_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_katalo_ctx_t  *ctx;
+
+    ctx = ngx_http_katalo_variable_ctx(r);
+
+    return ngx_http_katalo_variable_set(v,
+               ctx && ctx->consumer ? &ctx->consumer->name : NULL);
 }
 
 

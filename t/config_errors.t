@@ -130,7 +130,8 @@ $config->refuses('no key at all',
                  key => '', bearer => 'katalo_bearer production; #!');
 $config->accepts('a key that comes last', key => '', server => "}\n"
                  . "katalo_key production $file;\nserver { listen "
-                 . '127.0.0.1:%PORT2%; katalo_bearer production;');
+                 . '127.0.0.1:%PORT2%; katalo_bearer production; '
+                 . 'katalo_consumer off;');
 $config->accepts('no key, no use', key => '', bearer => '');
 $config->accepts('off without keys', key => '', bearer => 'katalo_bearer off;');
 $config->accepts('a variable', bearer => 'katalo_bearer $http_x_key;');

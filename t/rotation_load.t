@@ -27,7 +27,8 @@ my $gateway = Katalo::Test->new(
     upstream => $up, workers => 2, keys => { production => $keys[0] },
     http => gateway_http(key => 'check=50ms', upstream => 'KEPT_UPSTREAM',
                          http => "access_log off;\nkatalo_zone 64k;",
-                         server => 'keepalive_requests 50;'))->start;
+                         server => "keepalive_requests 50;\n"
+                                   . 'katalo_consumer off;'))->start;
 
 
 # Asks over kept connections until it is told to stop; its exit code is

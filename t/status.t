@@ -89,7 +89,7 @@ my $ever = qr/\A(?:|2\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ)\z/;
 my @statuses = (qw(200 201 202 400 401 403 404 409 422 429 500 502 503 504),
                 qw(2xx 3xx 4xx 5xx none));
 my @reasons = qw(preflight browser operation no_key idempotency
-                 destination browser_reported);
+                 consumer destination browser_reported);
 my @operations = qw(create read regenerate usage billing other cancel total);
 
 sub each_counts { return { map { $_ => $count } @_ } }

@@ -8,9 +8,9 @@ package Katalo::Test::Config;
 #   $config->accepts('a file', location => 'katalo_strip X-Token;');
 #
 # Parts: main, http, server, location (lines for these places, beside those of
-# the good one); key, bearer, pass, block (the good one's katalo_key,
-# katalo_bearer, proxy_pass, and upstream block, replaced).  "#!" ends the line
-# that the message must name.
+# the good one); key, bearer, pass, block, consumer (the good one's katalo_key,
+# katalo_bearer, proxy_pass, upstream block, katalo_consumer, replaced).  "#!"
+# ends the line that the message must name.
 
 use strict;
 use warnings;
@@ -23,7 +23,7 @@ my %good = (
     key => 'katalo_key production file:%KEY:production%;',
     block => 'upstream app.katalo.ai { server 127.0.0.1:1; }',
     http => '', server => '', location => '',
-    bearer => 'katalo_bearer production;',
+    bearer => 'katalo_bearer production;', consumer => 'katalo_consumer off;',
     pass => 'proxy_pass https://app.katalo.ai/api/v1/;',
 );
 
@@ -57,7 +57,7 @@ $part{block}
 $part{key}
 $part{http}
 server {
-    listen 127.0.0.1:%PORT%;
+    listen 127.0.0.1:%PORT%; $part{consumer}
     $part{server}
     location / {
         $part{location}

@@ -1,0 +1,135 @@
+#!/usr/bin/perl
+
+# What nginx -t says of katalo_consumer: what it takes, a location that says
+# nothing of it, and names that any client can choose.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Katalo::Test qw(:all);
+use Katalo::Test::Config;
+
+my $key = new_key('prod1');
+my $config = Katalo::Test::Config->new(keys => { production => $key });
+my $map = 'map $http_x_token $identity { default ""; }';
+my $basic = 'auth_basic g; auth_basic_user_file conf/users;';
+my $listen = 'listen 127.0.0.1:%TLS_PORT% ssl; ssl_certificate %CERT%; '
+             . 'ssl_certificate_key %CERT_KEY%; '
+             . 'ssl_client_certificate %CA%;';
+my $proxy = 'proxy_pass https://app.katalo.ai/api/v1/;';
+
+
+# values
+
+my %value = (
+    'off and a value' => ['off $identity', qr/"off" stands alone in/],
+    'a value and off' => ['$identity off', qr/remove it or the values/],
+    'no variable' => ['$identity guest',
+                      qr/"guest" in "katalo_consumer" has no v.* or "off" al/],
+    'on' => ['on', qr/"on" in "katalo_consumer" has no variable/],
+    'an empty value' => ['$identity ""', qr/"" in .* has no variable/],
+    'a value twice' => ['$identity $identity',
+                        qr/duplicate "\$identity" in "katalo_consumer", rem/],
+    'a key' => ['kat_live_x', qr/a key is written in the "katalo_consumer"/],
+    'a bad variable' => ['${identity', qr/closing bracket in "identity" var/],
+);
+
+$config->refuses($_, $value{$_}[1], http => $map,
+                 consumer => "katalo_consumer $value{$_}[0]; #!")
+    for sort keys %value;
+
+$config->refuses('the directive twice', qr/"katalo_consumer" directive is dup/,
+                 http => $map, consumer => "katalo_consumer off;\n"
+                 . 'katalo_consumer $identity; #!');
+$config->refuses('none', qr/invalid number of arguments in "katalo_consumer"/,
+                 consumer => 'katalo_consumer; #!');
+$config->accepts('a map', http => $map,
+                 consumer => 'katalo_consumer $identity;');
+$config->accepts('several values', http => $map,
+                 consumer => 'katalo_consumer "a-${identity}" $identity;');
+$config->accepts('off', consumer => 'katalo_consumer off;');
+
+
+# nothing is said of a consumer
+
+my $remedies = '.* "katalo_consumer \$remote_user;", .* "katalo_consumer off;"';
+my $missing = qr/"katalo_bearer" without "katalo_consumer": $remedies/;
+
+$config->warns('no directive', $missing, consumer => '',
+               bearer => 'katalo_bearer production; #!');
+$config->warns('two more locations', qr/"katalo_consumer" \(and in 2 more loc/,
+               consumer => '', bearer => 'katalo_bearer production; #!',
+               pass => "$proxy } location /b { katalo_bearer production; "
+                       . "$proxy } location /c { katalo_bearer production; "
+                       . "if (\$arg_x) { set \$y 1; } $proxy");
+$config->warns('another one that is off', $missing, consumer => '',
+               bearer => 'katalo_bearer production; #!',
+               pass => "$proxy } location /b { katalo_bearer production; "
+                       . "katalo_consumer off; $proxy");
+$config->warns('an "if" with a key of its own', $missing, consumer => '',
+               bearer => '', pass => "if (\$arg_x) { "
+               . "katalo_bearer production; #!\n"
+               . 'proxy_pass https://app.katalo.ai; }');
+$config->accepts('no key', consumer => '', bearer => '');
+$config->accepts('a key that is not used', consumer => '',
+                 bearer => 'katalo_bearer off;',
+                 server => 'katalo_bearer production;');
+$config->accepts('inherited', consumer => '', http => 'katalo_consumer off;');
+
+
+# names that any client can choose
+
+for my $name (qw($http_x_user $arg_user $cookie_user ${http_authorization}
+                 $HTTP_X_USER)) {
+    my ($shown) = $name =~ /(\w+)/;
+
+    $config->warns($name, qr/any client can choose "\$$shown" in "katalo_con/,
+                   consumer => "katalo_consumer $name; #!");
+}
+
+$config->warns('in a text', qr/any client can choose "\$arg_user" in .* use/,
+               consumer => 'katalo_consumer "u-${arg_user}-"; #!');
+$config->accepts('a name that begins like it', http => 'map $uri $https_x {}',
+                 consumer => 'katalo_consumer $https_x;');
+
+my $user = qr/any client can choose "\$remote_user" in "katalo_consumer"/;
+my @user = (consumer => 'katalo_consumer $remote_user; #!');
+
+$config->warns('$remote_user', qr/$user where "auth_basic" is not in force/,
+               @user);
+$config->warns('with a realm alone', qr/$user .* "auth_basic_user_file"/, @user,
+               location => 'auth_basic g;');
+$config->warns('with users alone', $user, @user,
+               location => 'auth_basic_user_file conf/users;');
+$config->warns('with auth_basic off', $user, @user, server => $basic,
+               location => 'auth_basic off;');
+$config->warns('with satisfy any', qr/$user where "satisfy any" lets it by/,
+               @user, location => "$basic satisfy any; allow all;");
+$config->warns('in one of two locations', $user, @user, location => $basic,
+               pass => "$proxy } location /b { katalo_bearer production; "
+                       . $proxy);
+$config->warns('in both', $user, @user, pass => "$proxy } location /b { "
+               . "katalo_bearer production; $proxy");
+$config->accepts('with auth_basic', @user, location => $basic);
+$config->accepts('inherited with it', http => "$basic $user[1]\n",
+                 consumer => '');
+
+my @certificate = (consumer => 'katalo_consumer $ssl_client_s_dn; #!');
+
+$config->warns('a certificate that is not verified',
+               qr/any client can choose "\$ssl_client_s_dn" .* optional_no_ca/,
+               @certificate,
+               server => "$listen ssl_verify_client optional_no_ca;");
+$config->warns('no certificate', qr/is always empty where .* is off/,
+               @certificate, server => $listen);
+$config->accepts("ssl_verify_client $_", @certificate,
+                 server => "$listen ssl_verify_client $_;")
+    for qw(on optional);
+$config->accepts('no certificate, and something else', http => $map,
+                 consumer => 'katalo_consumer $ssl_client_s_dn $identity;');
+
+done_testing();
