@@ -41,6 +41,7 @@ my $gateway = Katalo::Test->new(
     }
 EOC
 
+$gateway->write_file('conf/katalo-tokens.conf', '');
 $gateway->{env}{CREDENTIALS_DIRECTORY} = $gateway->prefix . '/keys';
 
 

@@ -17,7 +17,8 @@ use Katalo::Test::Load;
 use Katalo::Test::Recipe qw(recipe localize);
 use Katalo::Upstream;
 
-my %consumer = (catalogue => 'client', shop => 'other_client');
+my %consumer = (catalogue => 'client', shop => 'other_client',
+                stranger => 'stranger');
 
 my $key = new_key('prod1');
 my $up = Katalo::Upstream->new(keys => [$key]);
@@ -99,10 +100,12 @@ $gateway->start;
 
 is(statuses('catalogue', 'POST', 'generations', 3, 'Origin: https://a.example'),
    '403 403 403', 'a call of a browser is refused');
+is(statuses('stranger', 'POST', 'generations', 9), join(' ', (403) x 9),
+   'and so is a stranger');
 is(statuses('catalogue', 'POST', 'generations', 4), '200 200 200 429',
-   'and has used nothing of the allowance');
+   'which uses nothing of the allowance');
 is(statuses('catalogue', 'POST', 'generations/a/regenerate', 1), '429',
-   'which is that of all writes');
+   'that is the one of all writes');
 is(statuses('catalogue', 'GET', 'generations/a', 4), '200 200 200 429',
    'reads have their own');
 is(statuses('catalogue', 'GET', 'usage/summary', 2) . ' '

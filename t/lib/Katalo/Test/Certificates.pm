@@ -6,7 +6,8 @@ package Katalo::Test::Certificates;
 #   wrong_name, expired     issued by the same CA
 #   other_ca, untrusted     the same names, from a CA nobody trusts
 #   chain                   the same names, two intermediate CAs below the CA
-#   client, other_client    of clients, issued by the same CA
+#   client, other_client, stranger
+#                           of clients, issued by the same CA
 
 use strict;
 use warnings;
@@ -56,7 +57,7 @@ sub _directory {
         _make('chain', issuer => $second, names => \@names);
         _append('chain', $second, $first);
         _make($_, issuer => $ca, purpose => 'client')
-            for qw(client other_client);
+            for qw(client other_client stranger);
 
         my $other = _make('other_ca', CA => 1);
         _make('untrusted', issuer => $other, names => \@names);

@@ -21,12 +21,13 @@ use Katalo::Test::Tool;
 
 
 # port, tls (0), name (localhost: SNI and certificate), certificate (none; a
-# name of Katalo::Test::Certificates), timeout (60 seconds, and more under a
-# tool)
+# name of Katalo::Test::Certificates, or [certificate, key], two files), timeout
+# (60 seconds, and more under a tool)
 sub new {
     my ($class, %option) = @_;
     my $name = $option{name} // 'localhost';
     my $own = $option{certificate};
+    $own = [certificate($own), certificate_key($own)] if $own && !ref $own;
 
     $SIG{PIPE} = 'IGNORE';
 
@@ -36,9 +37,8 @@ sub new {
         ? IO::Socket::SSL->new(@peer, SSL_hostname => $name,
                                SSL_verifycn_name => $name,
                                SSL_ca_file => certificate('ca'),
-                               !$own ? () :
-                               (SSL_cert_file => certificate($own),
-                                SSL_key_file => certificate_key($own)))
+                               !$own ? () : (SSL_cert_file => $own->[0],
+                                             SSL_key_file => $own->[1]))
         : IO::Socket::INET->new(@peer);
 
     my $error = join ' ', grep { $_ } $@, $SSL_ERROR;
