@@ -41,7 +41,7 @@ my $gateway = Katalo::Test->new(
         }
         location /x-partial/hang {
             proxy_pass https://app.katalo.ai/api/v1/x-partial/hang;
-            proxy_read_timeout 3s;
+            proxy_read_timeout 10s;
         }
         location /none/ { proxy_pass https://none.katalo.ai/api/v1/; }
         location /long/ {

@@ -32,13 +32,14 @@ my ($location) = $recipe =~ /^( +location .*?^ +\})/ms;
 sub breaks {
     my ($stage) = @_;
     my @ports = ($breaking->port($stage), $up->plain_port);
+    my $timeout = $stage eq 'silent' ? 'proxy_read_timeout 10s;' : '';
 
     return ($upstream =~ s/katalo/$stage/r
                       =~ s/app\.katalo\.ai:443/'127.0.0.1:' . shift @ports/ger,
             $location =~ s/(?<=location \/)katalo/$stage/r
                       =~ s/https:\/\/katalo/http:\/\/$stage/r
                       =~ s/\}/katalo_upstream_tls off;
-                             proxy_read_timeout 500ms; }/r);
+                             $timeout }/r);
 }
 
 

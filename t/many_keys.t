@@ -16,24 +16,28 @@ use Katalo::Growth qw(growth_gateway growth_http ask held);
 use Katalo::Test qw(:all);
 use Katalo::Test::UsageLog qw(usage_lines);
 
-use constant { KEYS => 10_000, WORKERS => 2 };
+use constant { KEYS => 10_000, WORKERS => 2, TRIES => 10 };
 
 my @names = map { "key$_" } 1 .. KEYS;
 my $log = 'katalo_usage_log logs/usage.log interval=2s;';
 my $gateway = growth_gateway(KEYS, held => 1, workers => 1)->start;
 
 
-# No turn of the event loop has more than a tenth of the work.  The least of
-# three: what else the machine does can only add to it.
+# No turn of the event loop has more than a tenth of the work.  What else the
+# machine does can only add to a turn, so one try without that is enough.
 sub not_held_up {
-    my ($title, $code, $times) = @_;
-    my ($least) = sort { $a->{longest} <=> $b->{longest} }
-                  map { held($gateway, $code) } 1 .. $times // 3;
+    my ($title, $code, $prepare) = @_;
+    my $held;
 
-    note(sprintf '%s: %.2f ms of %.1f ms', $title,
-         @$least{qw(longest total)});
+    for (1 .. TRIES) {
+        $prepare->() if $prepare;
+        $held = held($gateway, $code);
+        last if $held->{longest} < $held->{total} / 10;
+    }
 
-    return cmp_ok($least->{longest}, '<', $least->{total} / 10,
+    note(sprintf '%s: %.2f ms of %.1f ms', $title, @$held{qw(longest total)});
+
+    return cmp_ok($held->{longest}, '<', $held->{total} / 10,
                   "$title holds nobody up");
 }
 
@@ -73,18 +77,24 @@ like($text, qr/^katalo_zone_slots\{state="used"\} 10000$/m,
 
 # a pass of the usage log that has a line for each key
 
-$gateway->reload(http => growth_http($gateway, KEYS, http => $log), gone => 1)
-    or die;
-
 my $lines = sub { scalar(() = $gateway->read_file('logs/usage.log') =~ /\n/g) };
+my $passes = 0;
 
 not_held_up('a pass of the usage log', sub {
-    wait_until(sub { $lines->() >= KEYS }) or die "no lines\n";
-}, 1);
+    wait_until(sub { $lines->() >= KEYS * $passes }) or die "no lines\n";
+}, sub {
+    if ($passes++) {
+        $gateway->reload(http => growth_http($gateway, KEYS), gone => 1) or die;
+        ask($gateway, map { "key$_" } 1 .. KEYS);
+    }
+    $gateway->reload(http => growth_http($gateway, KEYS, http => $log),
+                     gone => 1) or die;
+});
 
 my @lines = usage_lines($gateway, 'logs/usage.log');
 
-is(@lines, KEYS, 'the usage log has a line for each key');
+is(@lines, KEYS * $passes, 'the usage log has a line for each key');
+splice @lines, KEYS;
 is_deeply({ map { $_->{key} => $_->{delta}{requests}{total} } @lines },
           { map { ("key$_" => asked($_)) } 1 .. KEYS },
           'with each of its requests');
@@ -97,8 +107,19 @@ my %reload = (workers => WORKERS,
 
 $gateway->reload(%reload, gone => 1) or die;
 
-my $held = held($gateway, sub { sleep 6 });
-my $expected = WORKERS * KEYS / 2 * $held->{seconds};
+# a busy machine has workers be late
+
+my ($held, $expected);
+
+for (1 .. TRIES) {
+    $held = held($gateway, sub { sleep 6 });
+    $expected = WORKERS * KEYS / 2 * $held->{seconds};
+
+    last if $held->{looks} > $expected * 0.5
+            && $held->{turns} < $expected / 20
+            && $held->{longest} < $held->{total} / 20
+            && $held->{total} / $held->{looks} < 0.05;
+}
 
 note("$held->{looks} looks of $expected, in $held->{turns} turns");
 cmp_ok($held->{looks}, '>', $expected * 0.5, 'the files are looked at');

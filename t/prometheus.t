@@ -160,11 +160,12 @@ is($used->{'katalo_upstream_seconds_bucket{key="production",key_id="prod1",'
 
 $up->set_keys(new_key('prod2'));
 $gateway->request('GET', '/usage/summary');
+wait_until(sub { $gateway->settled_status->{keys}[0]{rejected} });
 is(agrees('rejected')->{'katalo_key_rejected{key="production"}'}, 1,
    'a rejected key shows');
 
 $gateway->set_key(production => new_key('prod2'));
-ok($gateway->wait_for_log(qr/to "prod2"/), 'a rotation');
+ok($gateway->wait_for_log(qr/to "prod2".*to "prod2"/s), 'a rotation');
 my $rotated = agrees('rotated');
 is($rotated->{'katalo_key_rotations_total{key="production"}'}, 1,
    'which is counted');

@@ -100,7 +100,7 @@ sub has {
     my @files = glob "/proc/$pid/fd/*";
 
     return { files => scalar @files, locked => $status{VmLck},
-             resident => $status{VmRSS}, slots => $slots,
+             resident => $status{RssAnon}, slots => $slots,
              $under_tool ? () : (mappings => scalar(mappings($pid)),
                                  allocated => allocated($pid)) };
 }

@@ -86,7 +86,7 @@ my $port = $addresses->port;
 ok(wait_until(sub {
     $gateway->read_file('logs/addresses.log')
         =~ m{x-slow/9000 127\.0\.0\.2:$port$}m;
-}, 10), 'and its address is there until its end');
+}), 'and its address is there until its end');
 
 # a worker that begins while the name is gone
 

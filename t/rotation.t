@@ -11,7 +11,7 @@ use lib "$FindBin::Bin/lib";
 
 use POSIX ();
 use Test::More;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 
 use Katalo::Test qw(:all);
 use Katalo::Upstream qw(expects_auth);
@@ -81,19 +81,21 @@ sub write_in_place {
 }
 
 
-# A file written in place that has not changed for a second is read: the other
-# half must not be late, however busy the machine is.
+# A file written in place that has not changed for a second is read.  The exit
+# code is whether the other half was late, as it may be on a busy machine.
 sub slow_writer {
     my ($content, $half) = @_;
     my $pid = fork() // die "fork: $!\n";
 
     return $pid if $pid;
 
-    setpriority(0, 0, -20) if $> == 0;
+    my $begun = time;
+
     write_in_place(substr $content, 0, $half);
     sleep 0.5;
     write_in_place(substr($content, $half), '>>');
-    POSIX::_exit(0);
+
+    POSIX::_exit(time - $begun > 0.9 ? 1 : 0);
 }
 
 
@@ -146,13 +148,24 @@ is(sent(), expects_auth($one), 'the other key stays');
 # a slow writer: half of a key looks like a key
 
 my $half = int length($two) / 2;
-$gateway->mark_log;
-$up->clear;
-my ($writer, $asked) = (slow_writer($two, $half), 0);
+my $asked;
 
-while (waitpid($writer, POSIX::WNOHANG()) == 0) {
-    $gateway->request('GET', '/katalo/usage/summary');
-    $asked++;
+for (1 .. 10) {
+    $gateway->mark_log;
+    $up->clear;
+    $asked = 0;
+
+    my $writer = slow_writer($two, $half);
+
+    while (waitpid($writer, POSIX::WNOHANG()) == 0) {
+        $gateway->request('GET', '/katalo/usage/summary');
+        $asked++;
+    }
+
+    last if !$?;
+
+    $gateway->set_key(production => $one);
+    $gateway->reload(gone => 1);
 }
 
 both_log('"production" is rotated from id "one" to "two"',

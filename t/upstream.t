@@ -17,7 +17,7 @@ use Katalo::Test::Client;
 use Katalo::Upstream;
 
 my $key = new_key('prod1');
-my $up = Katalo::Upstream->new(keys => [$key], pace => 50);
+my $up = Katalo::Upstream->new(keys => [$key], pace => 500);
 my $client = Katalo::Test::Client->new(port => $up->port, tls => 1,
                                        name => 'app.katalo.ai');
 

@@ -96,8 +96,9 @@ for my $place (@places) {
        "$title: another worker takes its place");
     $cut_off += $there eq 'half';
     $repeated += $again;
-    ok(wait_until(sub { requests(lines()) == $sent && repeated() == $repeated },
-                  10), "$title: all is there");
+    ok(wait_until(sub { requests(lines()) == $sent
+                        && repeated() == $repeated }),
+       "$title: all is there");
     is(cut_off(), $cut_off, "$title: lines that were cut off");
     is(repeated(), $repeated, "$title: lines that are there again");
 }

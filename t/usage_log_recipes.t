@@ -23,6 +23,8 @@ my $gateway = Katalo::Test->new(
     http => usage_http('logs/usage.log interval=1s'))->start;
 my $logs = $gateway->prefix . '/logs';
 
+# a line for each, or two, if an interval ends before the response
+
 for my $target ('usage/summary', 'generations/a', 'generations/b') {
     my $size = -s "$logs/usage.log";
 
@@ -58,7 +60,8 @@ sub write_log {
 my $old = join '', $lines[0], substr $lines[1], 0, -2;
 
 gzip \$old => "$logs/usage.log-20261001.gz" or die $GzipError;
-write_log('usage.log', "\n", @lines[1, 2], $lines[1], substr $lines[2], 0, 9);
+write_log('usage.log', "\n", @lines[1 .. $#lines], $lines[1],
+          substr $lines[-1], 0, 9);
 
 is_deeply(decode_json(prints($requests)),
           { key => 'production', requests => { total => 3, usage => 1,
@@ -67,7 +70,7 @@ is_deeply(decode_json(prints($requests)),
 is(prints($gaps), '', 'no line is missing');
 
 unlink "$logs/usage.log-20261001.gz";
-write_log('usage.log', @lines[0, 2]);
+write_log('usage.log', @lines[0, 2 .. $#lines]);
 like(prints($gaps), qr/\A[0-9a-f]{16}\.2 is missing\n\z/,
      'a line that is missing is told');
 

@@ -54,8 +54,8 @@ my $gateway = Katalo::Test->new(
     server {
         listen 127.0.0.1:%PORT3%;
         listen 127.0.0.1:%PORT4% http2;
-        client_header_timeout 1s;
-        client_body_timeout 1s;
+        client_header_timeout 3s;
+        client_body_timeout 3s;
         location / { proxy_pass https://app.katalo.ai; }
         location /unbuffered/ {
             proxy_request_buffering off;
@@ -84,7 +84,7 @@ sub client {
 }
 
 
-# Where the server waits for a second only.
+# Where the server waits for three seconds only.
 sub stopping { return client($_[0], port => $gateway->port(3)) }
 
 sub h2 {

@@ -38,7 +38,7 @@ sub locations {
     # the second server needs time for its handshake
 
     my %timeout = (silent => ['proxy_connect_timeout 1s;',
-                              'proxy_connect_timeout 3s;']);
+                              'proxy_connect_timeout 6s;']);
 
     for my $name (sort keys %port) {
         my $host = $name =~ tr/_/-/r;
@@ -98,7 +98,7 @@ EOC
             proxy_pass https://app.katalo.ai/x-hang;
         }
         location /one/x-partial/hang {
-            proxy_read_timeout 3s;
+            proxy_read_timeout 6s;
             proxy_pass https://app.katalo.ai/x-partial/hang;
         }
         location /two/x-hang {

@@ -49,7 +49,8 @@ sub requests_go_by {
     my ($number) = @_;
     my $before = $up->targets;
 
-    return wait_until(sub { $up->targets >= $before + $number }, 20);
+    return wait_until(sub { $up->targets >= $before + $number })
+           || die "there is no load\n";
 }
 
 
@@ -69,7 +70,7 @@ sub is_logged {
                && $requests == ($line->{'requests.total'} // 0)
                && $requests == sum0(map { $line->{$_} }
                                     grep { /^responses\./ } keys %$line);
-    }, 20);
+    });
 }
 
 

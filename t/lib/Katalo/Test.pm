@@ -264,7 +264,7 @@ sub kill_worker {
     wait_until(sub {
         my @now = $self->worker_pids;
         return @now == $self->{workers} && !grep { $_ == $victim } @now;
-    }, 30) or die "no new worker\n";
+    }) or die "no new worker\n";
 
     return $victim;
 }
