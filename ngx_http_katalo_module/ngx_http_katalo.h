@@ -39,6 +39,14 @@
 #define NGX_HTTP_KATALO_OPERATIONS                                            \
     (NGX_HTTP_KATALO_BUILTIN + NGX_HTTP_KATALO_CUSTOM)
 
+/* operations that share an allowance of Katalo's */
+
+#define NGX_HTTP_KATALO_CLASS_OTHER      0
+#define NGX_HTTP_KATALO_CLASS_WRITE      1
+#define NGX_HTTP_KATALO_CLASS_READ       2
+#define NGX_HTTP_KATALO_CLASS_USAGE      3
+#define NGX_HTTP_KATALO_CLASSES          4
+
 /* of a request that was refused before its operation mattered */
 #define NGX_HTTP_KATALO_UNKNOWN          ((ngx_uint_t) -1)
 
@@ -59,6 +67,7 @@ typedef struct ngx_http_katalo_ready_s  ngx_http_katalo_ready_t;
 typedef struct ngx_http_katalo_consumer_s  ngx_http_katalo_consumer_t;
 typedef struct ngx_http_katalo_consumers_conf_s
     ngx_http_katalo_consumers_conf_t;
+typedef struct ngx_http_katalo_retry_body_s  ngx_http_katalo_retry_body_t;
 
 
 /* of a directive, for messages */
@@ -97,6 +106,7 @@ typedef struct {
     ngx_uint_t                       keep;      /* either is asked for */
     ngx_str_t                        ca_bundle; /* the system's, if any */
     ngx_str_t                        status_policy;
+    ngx_http_handler_pt              content;   /* the proxy module's */
 } ngx_http_katalo_main_conf_t;
 
 
@@ -144,6 +154,7 @@ struct ngx_http_katalo_loc_conf_s {
     ngx_uint_t                       cors;
     ngx_uint_t                       upstream_tls;
     ngx_uint_t                       idempotency;
+    ngx_msec_t                       cooldown;  /* the longest; 0: off */
     ngx_flag_t                       intercept_errors;
     ngx_str_t                        status_format;
     ngx_http_katalo_ready_t         *ready;     /* NULL: no probe */
@@ -153,6 +164,7 @@ struct ngx_http_katalo_loc_conf_s {
     uint64_t                         header_mask;
 
     ngx_http_katalo_proxy_t          proxy;
+    ngx_http_core_loc_conf_t        *core;
 
     /* the first location whose connections it may use; NULL: none */
     ngx_http_katalo_loc_conf_t      *trust;

@@ -13,6 +13,7 @@
 
 
 #include "ngx_http_katalo_attach.h"
+#include "ngx_http_katalo_cooldown.h"
 #include "ngx_http_katalo_ctx.h"
 #include "ngx_http_katalo_destination.h"
 #include "ngx_http_katalo_key.h"
@@ -31,7 +32,7 @@
 static ngx_int_t ngx_http_katalo_attach_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_http_katalo_decision_e ngx_http_katalo_attach_decide(
-    ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx);
+    ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx, ngx_str_t *secret);
 static void ngx_http_katalo_attach_refuse(ngx_http_request_t *r);
 static ngx_int_t ngx_http_katalo_attach_prepare(ngx_http_request_t *r,
     ngx_http_katalo_ctx_t *ctx);
@@ -41,6 +42,7 @@ static void ngx_http_katalo_attach_hook(ngx_http_request_t *r,
     ngx_http_katalo_ctx_t *ctx, ngx_http_katalo_finalize_pt finalize);
 static void ngx_http_katalo_attach_finalize(ngx_http_request_t *r,
     ngx_int_t rc);
+static ngx_int_t ngx_http_katalo_attach_reinit(ngx_http_request_t *r);
 static void ngx_http_katalo_attach_revoked(ngx_http_request_t *r,
     ngx_int_t rc);
 static void ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx);
@@ -115,7 +117,9 @@ ngx_http_katalo_attach_variable(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    ctx->decision = ngx_http_katalo_attach_decide(r, ctx);
+    secret = ngx_http_katalo_key_secret(ctx->key);
+
+    ctx->decision = ngx_http_katalo_attach_decide(r, ctx, secret);
 
     if (ctx->decision != NGX_HTTP_KATALO_ATTACHED) {
         ngx_http_katalo_usage_count(ctx->key, ctx->decision);
@@ -137,8 +141,6 @@ ngx_http_katalo_attach_variable(ngx_http_request_t *r,
 
     ngx_http_katalo_attach_start(r, ctx);
 
-    secret = ngx_http_katalo_key_secret(ctx->key);
-
     v->not_found = 0;
     v->len = secret->len;
     v->data = secret->data;
@@ -149,14 +151,13 @@ ngx_http_katalo_attach_variable(ngx_http_request_t *r,
 
 static ngx_http_katalo_decision_e
 ngx_http_katalo_attach_decide(ngx_http_request_t *r,
-    ngx_http_katalo_ctx_t *ctx)
+    ngx_http_katalo_ctx_t *ctx, ngx_str_t *secret)
 {
     ngx_int_t  rc;
-    ngx_str_t  host;
 
     /* revoked while the request body was read */
 
-    if (!ngx_http_katalo_key_usable(ctx->key)) {
+    if (secret->len == 0) {
         return NGX_HTTP_KATALO_NO_KEY;
     }
 
@@ -166,20 +167,16 @@ ngx_http_katalo_attach_decide(ngx_http_request_t *r,
         return NGX_HTTP_KATALO_ATTACHED;
     }
 
-    rc = ngx_http_katalo_destination(r, ctx->conf, ctx->key, &host);
-
-    if (rc == NGX_DECLINED) {
-        ngx_http_katalo_destination_refused(r, ctx->key, &host);
-        return NGX_HTTP_KATALO_DESTINATION;
-    }
+    rc = ngx_http_katalo_destination(r, ctx->conf, ctx->key);
 
     /* a certificate's name that is not known yet is checked before sending */
 
-    if (rc == NGX_AGAIN && ngx_http_katalo_verify_init(r, ctx) != NGX_OK) {
-        return NGX_HTTP_KATALO_DESTINATION;
+    if (rc == NGX_AGAIN) {
+        rc = ngx_http_katalo_verify_init(r, ctx);
     }
 
-    return NGX_HTTP_KATALO_ATTACHED;
+    return (rc == NGX_OK) ? NGX_HTTP_KATALO_ATTACHED
+                          : NGX_HTTP_KATALO_DESTINATION;
 }
 
 
@@ -230,6 +227,9 @@ ngx_http_katalo_attach_start(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx)
 
     ngx_http_katalo_attach_hook(r, ctx, ngx_http_katalo_attach_finalize);
 
+    ctx->reinit_request = r->upstream->reinit_request;
+    r->upstream->reinit_request = ngx_http_katalo_attach_reinit;
+
     ngx_http_katalo_wipe_init(ctx);
 }
 
@@ -255,6 +255,23 @@ ngx_http_katalo_attach_finalize(ngx_http_request_t *r, ngx_int_t rc)
     ngx_http_katalo_attach_finish(ctx);
 
     ctx->finalize_request(r, rc);
+}
+
+
+/* another peer is tried, or the cache has an old answer */
+
+static ngx_int_t
+ngx_http_katalo_attach_reinit(ngx_http_request_t *r)
+{
+    ngx_http_katalo_ctx_t  *ctx;
+
+    ctx = ngx_http_katalo_ctx_upstream(r);
+
+    if (r->upstream->headers_in.status_n == NGX_HTTP_TOO_MANY_REQUESTS) {
+        ngx_http_katalo_cooldown_begin(ctx);
+    }
+
+    return ctx->reinit_request(r);
 }
 
 
@@ -322,7 +339,7 @@ ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx)
 }
 
 
-/* is the key accepted by Katalo?  1xx and 5xx do not tell */
+/* what does the answer tell of the key? */
 
 static void
 ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx, ngx_uint_t status)
@@ -335,19 +352,25 @@ ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx, ngx_uint_t status)
 
     if (ctx->slot != key->slot
         || (ngx_msec_int_t) (ctx->started - key->published) < 0
-        || status < 200 || status > 499)
+        || status == 0)
     {
         return;
     }
 
     if (status != NGX_HTTP_UNAUTHORIZED) {
-        if (ngx_http_katalo_state_rejected(key, ctx->slot, 0)) {
+        if (ngx_http_katalo_state_may_be_rejected(key)
+            && ngx_http_katalo_state_rejected(key, ctx->slot, 0))
+        {
             ngx_log_error(NGX_LOG_NOTICE, ctx->request->connection->log, 0,
                           "katalo: key \"%V\" id \"%V\" is accepted by "
                           "Katalo again", &key->name, &key->id);
         }
 
         key->rejected = 0;
+
+        if (status == NGX_HTTP_TOO_MANY_REQUESTS) {
+            ngx_http_katalo_cooldown_begin(ctx);
+        }
 
         return;
     }

@@ -13,6 +13,7 @@
 #include "ngx_http_katalo_conf_key.h"
 #include "ngx_http_katalo_conf_log.h"
 #include "ngx_http_katalo_conf_operation.h"
+#include "ngx_http_katalo_cooldown.h"
 #include "ngx_http_katalo_idempotency.h"
 #include "ngx_http_katalo_status.h"
 #include "ngx_http_katalo_usage.h"
@@ -142,6 +143,13 @@ ngx_command_t  ngx_http_katalo_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_katalo_loc_conf_t, upstream_tls),
       &ngx_http_katalo_upstream_tls },
+
+    { ngx_string("katalo_cooldown"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_katalo_conf_cooldown,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("katalo_idempotency"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,

@@ -114,6 +114,7 @@ ngx_http_katalo_conf_create_loc(ngx_conf_t *cf)
     conf->cors = NGX_CONF_UNSET_UINT;
     conf->upstream_tls = NGX_CONF_UNSET_UINT;
     conf->idempotency = NGX_CONF_UNSET_UINT;
+    conf->cooldown = NGX_CONF_UNSET_MSEC;
     conf->intercept_errors = NGX_CONF_UNSET;
     conf->resolve = NGX_CONF_UNSET;
     conf->consumers = NGX_CONF_UNSET_PTR;
@@ -148,6 +149,7 @@ ngx_http_katalo_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->upstream_tls, prev->upstream_tls, 1);
     ngx_conf_merge_uint_value(conf->idempotency, prev->idempotency,
                               NGX_HTTP_KATALO_IDEMPOTENCY_PASS);
+    ngx_conf_merge_msec_value(conf->cooldown, prev->cooldown, 60000);
     ngx_conf_merge_value(conf->intercept_errors, prev->intercept_errors, 0);
     ngx_conf_merge_value(conf->resolve, prev->resolve, 1);
     ngx_conf_merge_ptr_value(conf->strip, prev->strip, &strip);
@@ -160,6 +162,8 @@ ngx_http_katalo_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     if (clcf->noname && conf->status_format.len == 0) {
         conf->status_format = prev->status_format;
     }
+
+    conf->core = clcf;
 
     /* without the directive, nginx has a resolver without name servers */
 

@@ -34,7 +34,8 @@ ngx_http_katalo_ctx_create(ngx_http_request_t *r,
 
     /* as ngx_pcalloc(), inline */
 
-    ngx_memzero(ctx, sizeof(ngx_http_katalo_ctx_t));
+    ngx_memzero(&ctx->key, sizeof(ngx_http_katalo_ctx_t)
+                           - offsetof(ngx_http_katalo_ctx_t, key));
 
     ctx->request = r;
     ctx->conf = klcf;

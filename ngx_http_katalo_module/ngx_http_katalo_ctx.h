@@ -17,6 +17,7 @@
 
 typedef void (*ngx_http_katalo_finalize_pt)(ngx_http_request_t *r,
     ngx_int_t rc);
+typedef ngx_int_t (*ngx_http_katalo_reinit_pt)(ngx_http_request_t *r);
 
 
 /* who uses the key, and where it is counted since the key was attached */
@@ -34,6 +35,20 @@ struct ngx_http_katalo_ctx_s {
     ngx_pool_cleanup_t               cleanup;
     ngx_http_request_t              *request;
     ngx_http_katalo_loc_conf_t      *conf;
+    ngx_uint_t                       operation;
+
+    /* set when the key is attached */
+    ngx_event_get_peer_pt            get_peer;
+    ngx_http_katalo_finalize_pt      finalize_request;
+    ngx_http_katalo_reinit_pt        reinit_request;
+    ngx_uint_t                       states;    /* first of r's that is its */
+    ngx_uint_t                       slot;
+    union {
+        ngx_msec_t                   started;
+        ngx_uint_t                   retry_after; /* refused: seconds */
+    };
+
+    /* zero from here on, until they are set */
     ngx_http_katalo_key_t           *key;
     union {
         ngx_str_t                    named;     /* by a variable, no key */
@@ -41,18 +56,12 @@ struct ngx_http_katalo_ctx_s {
     };
     ngx_http_katalo_decision_e       decision;
     unsigned                         made:1;    /* idempotency, not sent */
-    ngx_uint_t                       operation;
     ngx_http_katalo_consumer_t      *consumer;  /* NULL: none, or not yet */
 
-    /* since the key was attached */
-    ngx_http_upstream_t             *upstream;
-    ngx_event_get_peer_pt            get_peer;
-    ngx_http_katalo_finalize_pt      finalize_request;
+    ngx_http_upstream_t             *upstream;  /* has the key */
     ngx_http_katalo_verify_t        *verify;
     ngx_event_free_peer_pt           free_peer;
-    ngx_uint_t                       states;    /* first of r's that is its */
-    ngx_msec_t                       started;
-    ngx_uint_t                       slot;
+    ngx_http_katalo_retry_body_t    *body;      /* of a 429 */
 
     /* set while the upstream request is not finished */
     void                           (*finish)(ngx_http_katalo_ctx_t *ctx);

@@ -149,34 +149,36 @@ ngx_http_katalo_destination_check_keys(ngx_conf_t *cf,
 
 ngx_int_t
 ngx_http_katalo_destination(ngx_http_request_t *r,
-    ngx_http_katalo_loc_conf_t *conf, ngx_http_katalo_key_t *key,
-    ngx_str_t *host)
+    ngx_http_katalo_loc_conf_t *conf, ngx_http_katalo_key_t *key)
 {
+    ngx_str_t                  host;
     ngx_http_upstream_t       *u;
     ngx_http_upstream_conf_t  *ucf;
 
     u = r->upstream;
     ucf = u->conf;
 
-    *host = u->resolved ? u->resolved->host : ucf->upstream->host;
+    host = u->resolved ? u->resolved->host : ucf->upstream->host;
 
-    if (conf->upstream_tls) {
-
-        if (!u->ssl) {
-            return NGX_DECLINED;
-        }
+    if (conf->upstream_tls && u->ssl) {
 
         if (ucf->ssl_name && ucf->ssl_name->lengths) {
             return NGX_AGAIN;
         }
 
         if (ucf->ssl_name) {
-            *host = ucf->ssl_name->value;
+            host = ucf->ssl_name->value;
         }
     }
 
-    return ngx_http_katalo_destination_allowed(key, host) ? NGX_OK
-                                                          : NGX_DECLINED;
+    if ((conf->upstream_tls && !u->ssl)
+        || !ngx_http_katalo_destination_allowed(key, &host))
+    {
+        ngx_http_katalo_destination_refused(r, key, &host);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -25,11 +25,10 @@ char *ngx_http_katalo_destination_check(ngx_conf_t *cf,
  * While the upstream request is created, where nothing may be evaluated that
  * changes captures or variables.  NGX_OK: it may have the key.  NGX_AGAIN: a
  * variable names the certificate, see ngx_http_katalo_verify_init().
- * NGX_DECLINED: *host is the name that is not allowed.
+ * NGX_DECLINED: it may not, which is logged.
  */
 ngx_int_t ngx_http_katalo_destination(ngx_http_request_t *r,
-    ngx_http_katalo_loc_conf_t *conf, ngx_http_katalo_key_t *key,
-    ngx_str_t *host);
+    ngx_http_katalo_loc_conf_t *conf, ngx_http_katalo_key_t *key);
 
 /* may the key go to the host?  A port is ignored */
 ngx_uint_t ngx_http_katalo_destination_allowed(ngx_http_katalo_key_t *key,

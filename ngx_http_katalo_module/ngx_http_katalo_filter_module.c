@@ -10,7 +10,7 @@
  */
 
 
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_retry_body.h"
 
 
 /* RFC 8297: a response of status 103, since nginx 1.29.0 */
@@ -92,7 +92,15 @@ ngx_http_katalo_filter_headers(ngx_http_request_t *r)
 
     klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
 
-    if (!klcf->enabled || !klcf->cors) {
+    if (!klcf->enabled) {
+        return;
+    }
+
+    if (r->headers_out.status == NGX_HTTP_TOO_MANY_REQUESTS) {
+        ngx_http_katalo_retry_body_init(r);
+    }
+
+    if (!klcf->cors) {
         return;
     }
 

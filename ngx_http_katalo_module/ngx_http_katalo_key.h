@@ -78,6 +78,10 @@ struct ngx_http_katalo_key_s {
 
     ngx_http_katalo_usage_t         *usage;
     ngx_uint_t                       row;       /* of the key name */
+
+    /* of the row, or else this process's own */
+    ngx_atomic_t                    *cooldown;
+    ngx_atomic_t                     own_cooldown[NGX_HTTP_KATALO_CLASSES];
     ngx_uint_t                       slot;      /* of the key id */
 };
 

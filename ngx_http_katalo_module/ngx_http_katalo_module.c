@@ -11,6 +11,7 @@
 #include "ngx_http_katalo_conf_merge.h"
 #include "ngx_http_katalo_conf_text.h"
 #include "ngx_http_katalo_consumer.h"
+#include "ngx_http_katalo_cooldown.h"
 #include "ngx_http_katalo_destination.h"
 #include "ngx_http_katalo_guard.h"
 #include "ngx_http_katalo_hosts.h"
@@ -154,6 +155,8 @@ ngx_http_katalo_postconfiguration(ngx_conf_t *cf)
             return NGX_ERROR;
         }
     }
+
+    ngx_http_katalo_cooldown_init(kmcf);
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 

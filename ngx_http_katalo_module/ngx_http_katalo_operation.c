@@ -32,6 +32,14 @@ static ngx_str_t  ngx_http_katalo_operation_names[] = {
 };
 
 
+ngx_str_t  ngx_http_katalo_operation_class_names[NGX_HTTP_KATALO_CLASSES] = {
+    ngx_string("other"),
+    ngx_string("write"),
+    ngx_string("read"),
+    ngx_string("usage")
+};
+
+
 /*
  * RFC 3986, 3.3: what needs no escape in a path, without ";", which begins a
  * parameter where an upstream knows such.  A byte for each, and not a bit: all

@@ -23,6 +23,26 @@ typedef struct {
 } ngx_http_katalo_operation_t;
 
 
+extern ngx_str_t  ngx_http_katalo_operation_class_names[];
+
+
+/* the class of an operation: those that katalo_operation names are other */
+
+static ngx_inline ngx_uint_t
+ngx_http_katalo_operation_class(ngx_uint_t operation)
+{
+    static const u_char  classes[NGX_HTTP_KATALO_OPERATIONS] = {
+        NGX_HTTP_KATALO_CLASS_WRITE,
+        NGX_HTTP_KATALO_CLASS_READ,
+        NGX_HTTP_KATALO_CLASS_WRITE,
+        NGX_HTTP_KATALO_CLASS_USAGE,
+        NGX_HTTP_KATALO_CLASS_USAGE
+    };
+
+    return classes[operation];
+}
+
+
 ngx_uint_t ngx_http_katalo_operation(ngx_http_request_t *r,
     ngx_http_katalo_main_conf_t *kmcf);
 ngx_str_t *ngx_http_katalo_operation_name(ngx_http_katalo_main_conf_t *kmcf,

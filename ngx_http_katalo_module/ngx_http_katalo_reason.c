@@ -8,10 +8,14 @@
 #include "ngx_http_katalo_reason.h"
 
 
+#define ngx_http_katalo_envelope(code, retryable, message)                    \
+    "{\"error\":{\"code\":\"" code "\",\"message\":\"" message                \
+    "\",\"retryable\":" retryable ",\"retry_after\":"
+
 #define ngx_http_katalo_reason(name, status, code, retryable, message)        \
     { ngx_string(name), status,                                               \
-      ngx_string("{\"error\":{\"code\":\"" code "\",\"message\":\"" message   \
-                 "\",\"retryable\":" retryable ",\"retry_after\":null}}") }
+      ngx_string(ngx_http_katalo_envelope(code, retryable, message)           \
+                 "null}}") }
 
 
 ngx_http_katalo_reason_t  ngx_http_katalo_reasons[] = {
@@ -42,6 +46,11 @@ ngx_http_katalo_reason_t  ngx_http_katalo_reasons[] = {
         "false", "Refused by the gateway: it does not know who this client "
         "is. Send the credentials that the gateway asks for, or ask its "
         "operator for access."),
+
+    { ngx_string("cooldown"), NGX_HTTP_TOO_MANY_REQUESTS,
+      ngx_string(ngx_http_katalo_envelope("rate_limited", "true", "The API's "
+        "limit for requests of this kind is reached, and the gateway sends "
+        "none for a while. Try again after retry_after seconds.")) },
 
     /* found out when the upstream request is made: nginx's own page */
 

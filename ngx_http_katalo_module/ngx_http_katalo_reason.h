@@ -22,6 +22,7 @@ typedef enum {
     NGX_HTTP_KATALO_NO_KEY,
     NGX_HTTP_KATALO_IDEMPOTENCY,
     NGX_HTTP_KATALO_CONSUMER,
+    NGX_HTTP_KATALO_COOLDOWN,
     NGX_HTTP_KATALO_DESTINATION,
 
     /* the number of reasons that are counted for a key name */
@@ -40,7 +41,8 @@ typedef enum {
 typedef struct {
     ngx_str_t                        name;
     ngx_uint_t                       status;
-    ngx_str_t                        envelope;
+    ngx_str_t                        envelope;  /* of "cooldown": as far as
+                                                   it is always the same */
 } ngx_http_katalo_reason_t;
 
 

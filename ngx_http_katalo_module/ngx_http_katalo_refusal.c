@@ -22,6 +22,10 @@ typedef struct {
 } ngx_http_katalo_refusal_name_t;
 
 
+static ngx_int_t ngx_http_katalo_refusal_retry(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx);
+static ngx_int_t ngx_http_katalo_refusal_envelope(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx, ngx_str_t *envelope);
 static ngx_uint_t ngx_http_katalo_refusal_intercepted(ngx_http_request_t *r,
     ngx_uint_t status);
 static void ngx_http_katalo_refusal_withdraw(ngx_http_request_t *r);
@@ -38,6 +42,7 @@ static ngx_http_katalo_refusal_name_t
 
 
 static ngx_str_t  ngx_http_katalo_gateway = ngx_string("X-Katalo-Gateway");
+static ngx_str_t  ngx_http_katalo_retry_after_name = ngx_string("Retry-After");
 
 
 ngx_int_t
@@ -71,7 +76,9 @@ ngx_http_katalo_refuse(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
 
     if (ngx_http_katalo_response_header(r, &ngx_http_katalo_gateway,
                                         &row->name)
-        != NGX_OK)
+        != NGX_OK
+        || (reason == NGX_HTTP_KATALO_COOLDOWN
+            && ngx_http_katalo_refusal_retry(r, ctx) != NGX_OK))
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -109,7 +116,52 @@ ngx_http_katalo_refusal_send(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx)
 
     cv.value = row->envelope;
 
+    if (ctx->decision == NGX_HTTP_KATALO_COOLDOWN
+        && (ngx_http_katalo_refusal_retry(r, ctx) != NGX_OK
+            || ngx_http_katalo_refusal_envelope(r, ctx, &cv.value) != NGX_OK))
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     return ngx_http_send_response(r, row->status, &type, &cv);
+}
+
+
+static ngx_int_t
+ngx_http_katalo_refusal_retry(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx)
+{
+    ngx_str_t  value;
+
+    value.data = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "%ui", ctx->retry_after) - value.data;
+
+    return ngx_http_katalo_response_header(r, &ngx_http_katalo_retry_after_name,
+                                           &value);
+}
+
+
+/* ends the envelope */
+
+static ngx_int_t
+ngx_http_katalo_refusal_envelope(ngx_http_request_t *r,
+    ngx_http_katalo_ctx_t *ctx, ngx_str_t *envelope)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(r->pool, envelope->len + NGX_INT_T_LEN + sizeof("}}") - 1);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    envelope->len = ngx_sprintf(p, "%V%ui}}", envelope, ctx->retry_after) - p;
+    envelope->data = p;
+
+    return NGX_OK;
 }
 
 
@@ -176,7 +228,9 @@ ngx_http_katalo_refusal_forget(ngx_http_request_t *r)
             i = 0;
         }
 
-        if (header[i].key.data == ngx_http_katalo_gateway.data) {
+        if (header[i].key.data == ngx_http_katalo_gateway.data
+            || header[i].key.data == ngx_http_katalo_retry_after_name.data)
+        {
             header[i].hash = 0;
         }
     }

@@ -15,6 +15,8 @@
 
 
 static ngx_uint_t ngx_http_katalo_rows_assign(ngx_http_katalo_usage_t *usage);
+static void ngx_http_katalo_rows_set(ngx_http_katalo_key_t *key,
+    ngx_uint_t row);
 static ngx_uint_t ngx_http_katalo_rows_free(ngx_http_katalo_usage_t *usage,
     ngx_uint_t *next);
 static ngx_uint_t ngx_http_katalo_rows_empty(ngx_http_katalo_usage_t *usage,
@@ -36,7 +38,7 @@ ngx_http_katalo_rows_init(ngx_http_katalo_usage_t *usage)
     key = usage->conf->keys.elts;
 
     for (i = 0; i < usage->conf->keys.nelts; i++) {
-        key[i]->row = NGX_HTTP_KATALO_NONE;
+        ngx_http_katalo_rows_set(key[i], NGX_HTTP_KATALO_NONE);
         key[i]->slot = NGX_HTTP_KATALO_NONE;
     }
 
@@ -77,7 +79,7 @@ ngx_http_katalo_rows_init_process(ngx_http_katalo_usage_t *usage)
         /* a reload that came before this process may have given it away */
 
         if (!ngx_http_katalo_rows_is(&usage->sh->keys[key[i]->row], key[i])) {
-            key[i]->row = NGX_HTTP_KATALO_NONE;
+            ngx_http_katalo_rows_set(key[i], NGX_HTTP_KATALO_NONE);
             key[i]->uncounted = 1;
             continue;
         }
@@ -122,7 +124,7 @@ ngx_http_katalo_rows_retry(ngx_http_katalo_usage_t *usage)
 static ngx_uint_t
 ngx_http_katalo_rows_assign(ngx_http_katalo_usage_t *usage)
 {
-    ngx_uint_t                 i, next, missing;
+    ngx_uint_t                 i, row, next, missing;
     ngx_http_katalo_key_t     *key, **keyp;
     ngx_http_katalo_sh_key_t  *shkey;
 
@@ -135,7 +137,7 @@ ngx_http_katalo_rows_assign(ngx_http_katalo_usage_t *usage)
               ? ngx_http_katalo_find_key(usage->conf, &shkey->name) : NULL;
 
         if (key) {
-            key->row = i;
+            ngx_http_katalo_rows_set(key, i);
         }
     }
 
@@ -150,20 +152,31 @@ ngx_http_katalo_rows_assign(ngx_http_katalo_usage_t *usage)
             continue;
         }
 
-        key->row = ngx_http_katalo_rows_free(usage, &next);
+        row = ngx_http_katalo_rows_free(usage, &next);
 
-        if (key->row == NGX_HTTP_KATALO_NONE) {
+        if (row == NGX_HTTP_KATALO_NONE) {
             missing++;
             continue;
         }
 
-        shkey = &usage->sh->keys[key->row];
+        ngx_http_katalo_rows_set(key, row);
+
+        shkey = &usage->sh->keys[row];
 
         ngx_memcpy(shkey->data, key->name.data, key->name.len);
         shkey->name.len = key->name.len;
     }
 
     return missing;
+}
+
+
+static void
+ngx_http_katalo_rows_set(ngx_http_katalo_key_t *key, ngx_uint_t row)
+{
+    key->row = row;
+    key->cooldown = (row == NGX_HTTP_KATALO_NONE)
+                    ? key->own_cooldown : key->usage->sh->keys[row].cooldown;
 }
 
 

@@ -22,6 +22,8 @@ typedef struct {
     uint64_t                         source_ok;     /* boolean */
     uint64_t                         reload_only;   /* boolean */
     time_t                           leaked;        /* 0: never */
+    uint64_t                         cooldown[NGX_HTTP_KATALO_CLASSES];
+                                                    /* seconds left */
     uint64_t                         in_flight;
     uint64_t                         counters[NGX_HTTP_KATALO_KEY_COUNTERS];
 } ngx_http_katalo_key_row_t;

@@ -17,6 +17,7 @@
 static void ngx_http_katalo_state_set_current(ngx_http_katalo_key_t *key);
 static ngx_http_katalo_sh_key_t *ngx_http_katalo_state_row(
     ngx_http_katalo_key_t *key);
+static void ngx_http_katalo_state_clear(ngx_atomic_t *cooldown);
 static uint32_t ngx_http_katalo_state_hash(ngx_http_katalo_key_t *key);
 
 
@@ -49,6 +50,10 @@ ngx_http_katalo_state_publish(ngx_http_katalo_key_t *key)
 
     } else if (ngx_http_katalo_zone_latest(usage)) {
         usage->sh->replaced |= usage->joined;
+    }
+
+    if (key->row == NGX_HTTP_KATALO_NONE) {
+        ngx_http_katalo_state_clear(key->own_cooldown);
     }
 
     ngx_http_katalo_zone_unlock(usage);
@@ -171,6 +176,7 @@ ngx_http_katalo_state_set_current(ngx_http_katalo_key_t *key)
     hash = ngx_http_katalo_state_hash(key);
 
     if (shkey->known && shkey->current_hash != hash) {
+        ngx_http_katalo_state_clear(shkey->cooldown);
         ngx_http_katalo_zone_add(key->usage->keys[key->row]
                                  .counters[NGX_HTTP_KATALO_ROTATIONS], 1);
     }
@@ -319,6 +325,64 @@ ngx_http_katalo_state_rejected(ngx_http_katalo_key_t *key, ngx_uint_t slot,
     }
 
     return old != 0 && ngx_atomic_cmp_set(&shkey->rejected, old, 0);
+}
+
+
+ngx_msec_t
+ngx_http_katalo_state_cools(ngx_http_katalo_key_t *key, ngx_uint_t class)
+{
+    ngx_msec_t      until;
+    ngx_msec_int_t  left;
+
+    until = key->cooldown[class];
+    left = until - ngx_current_msec;
+
+    return (until && left > 0) ? (ngx_msec_t) left : 0;
+}
+
+
+/* another process may have seen a later key than this one */
+
+void
+ngx_http_katalo_state_cool(ngx_http_katalo_key_t *key, ngx_uint_t slot,
+    ngx_uint_t class, ngx_msec_t until)
+{
+    ngx_atomic_t              *word;
+    ngx_atomic_uint_t          old;
+    ngx_http_katalo_sh_key_t  *shkey;
+
+    if (key->row != NGX_HTTP_KATALO_NONE) {
+        shkey = &key->usage->sh->keys[key->row];
+
+        if (slot != shkey->current
+            || (slot == NGX_HTTP_KATALO_NONE
+                && shkey->current_hash != ngx_http_katalo_state_hash(key)))
+        {
+            return;
+        }
+    }
+
+    word = &key->cooldown[class];
+
+    do {
+        old = *word;
+
+        if (old && (ngx_msec_int_t) (until - old) <= 0) {
+            return;
+        }
+
+    } while (!ngx_atomic_cmp_set(word, old, until));
+}
+
+
+static void
+ngx_http_katalo_state_clear(ngx_atomic_t *cooldown)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_KATALO_CLASSES; i++) {
+        cooldown[i] = 0;
+    }
 }
 
 

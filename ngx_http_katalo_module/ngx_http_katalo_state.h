@@ -14,6 +14,7 @@
 #define _NGX_HTTP_KATALO_STATE_H_INCLUDED_
 
 
+#include "ngx_http_katalo_key.h"
 #include "ngx_http_katalo_zone.h"
 
 
@@ -53,6 +54,26 @@ void ngx_http_katalo_state_read_failed(ngx_http_katalo_key_t *key,
  */
 ngx_uint_t ngx_http_katalo_state_rejected(ngx_http_katalo_key_t *key,
     ngx_uint_t slot, ngx_uint_t rejected);
+
+/* is there anything to say?  For each answer of Katalo that accepts an id */
+#define ngx_http_katalo_state_may_be_rejected(key)                            \
+    ((key)->row == NGX_HTTP_KATALO_NONE                                       \
+     || (key)->usage->sh->keys[(key)->row].rejected)
+
+/*
+ * Milliseconds that the class cools still, 0 if it does not.  Until then is in
+ * key->cooldown, in ngx_current_msec, which is the same for all processes, and
+ * does not change when the clock is set.
+ */
+ngx_msec_t ngx_http_katalo_state_cools(ngx_http_katalo_key_t *key,
+    ngx_uint_t class);
+
+/*
+ * The class cools until then at least, unless another id than that of the slot
+ * is the current one.
+ */
+void ngx_http_katalo_state_cool(ngx_http_katalo_key_t *key, ngx_uint_t slot,
+    ngx_uint_t class, ngx_msec_t until);
 
 
 #endif /* _NGX_HTTP_KATALO_STATE_H_INCLUDED_ */

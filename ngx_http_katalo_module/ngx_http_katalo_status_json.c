@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_katalo_json.h"
+#include "ngx_http_katalo_operation.h"
 #include "ngx_http_katalo_status_render.h"
 
 
@@ -63,6 +64,9 @@ static u_char *
 ngx_http_katalo_status_json_key(ngx_http_katalo_snapshot_t *snapshot,
     u_char *p, ngx_http_katalo_key_row_t *row)
 {
+    ngx_str_t   *name;
+    ngx_uint_t   i;
+
     p = ngx_sprintf(p, "%s{\"key\":\"%V\",\"source\":\"%V\"",
                     snapshot->key ? "]}," : "", &row->name,
                     &row->source);
@@ -74,6 +78,20 @@ ngx_http_katalo_status_json_key(ngx_http_katalo_snapshot_t *snapshot,
     p = ngx_http_katalo_json_counters(p, snapshot->usage, 0, row->counters, 1);
     p = ngx_http_katalo_json_time(p, "leaked_key_seen", row->leaked);
     p = ngx_http_katalo_json_number(p, "in_flight", row->in_flight);
+    p = ngx_http_katalo_json_name(p, "cooldown");
+    *p++ = '{';
+
+    for (i = 0; i < NGX_HTTP_KATALO_CLASSES; i++) {
+        name = &ngx_http_katalo_operation_class_names[i];
+
+        if (row->cooldown[i]) {
+            p = ngx_http_katalo_json_number(p, (char *) name->data,
+                                            row->cooldown[i]);
+        }
+    }
+
+    *p++ = '}';
+
     p = ngx_http_katalo_json_name(p, "ids");
 
     *p++ = '[';

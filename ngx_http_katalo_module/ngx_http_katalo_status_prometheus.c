@@ -16,6 +16,7 @@
 
 #include "ngx_http_katalo_counters.h"
 #include "ngx_http_katalo_json.h"
+#include "ngx_http_katalo_operation.h"
 #include "ngx_http_katalo_status_render.h"
 
 
@@ -43,6 +44,8 @@ static u_char *ngx_http_katalo_prometheus_zone(u_char *p,
     ngx_http_katalo_snapshot_t *snapshot);
 static u_char *ngx_http_katalo_prometheus_key(
     ngx_http_katalo_snapshot_t *snapshot, u_char *p,
+    ngx_http_katalo_key_row_t *row);
+static u_char *ngx_http_katalo_prometheus_cooldown(u_char *p, char *metric,
     ngx_http_katalo_key_row_t *row);
 static u_char *ngx_http_katalo_prometheus_id(
     ngx_http_katalo_snapshot_t *snapshot, u_char *p,
@@ -106,6 +109,11 @@ static ngx_http_katalo_metric_t  ngx_http_katalo_prometheus_metrics[] = {
       "Whether the key's source holds a key, and workers may read it.",
       NGX_HTTP_KATALO_ROWS_OF_KEYS,
       offsetof(ngx_http_katalo_key_row_t, source_ok), NULL },
+
+    { "katalo_key_cooldown_seconds", "gauge",
+      "Time for which requests of the class are answered by the gateway.",
+      NGX_HTTP_KATALO_ROWS_OF_KEYS,
+      offsetof(ngx_http_katalo_key_row_t, cooldown), NULL },
 
     { "katalo_upstream_addresses", "gauge",
       "Addresses of an upstream host, as the name servers gave them last.",
@@ -247,10 +255,31 @@ ngx_http_katalo_prometheus_key(ngx_http_katalo_snapshot_t *snapshot,
 
     value = (uint64_t *) ((u_char *) row + metric->offset);
 
+    if (value == row->cooldown) {
+        return ngx_http_katalo_prometheus_cooldown(p, metric->metric, row);
+    }
+
     p = ngx_http_katalo_prometheus_series(p, metric->metric, "", &row->name,
                                           NULL);
 
     return ngx_sprintf(p, "} %uL\n", *value);
+}
+
+
+static u_char *
+ngx_http_katalo_prometheus_cooldown(u_char *p, char *metric,
+    ngx_http_katalo_key_row_t *row)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_KATALO_CLASSES; i++) {
+        p = ngx_http_katalo_prometheus_series(p, metric, "", &row->name, NULL);
+        p = ngx_sprintf(p, ",class=\"%V\"} %uL\n",
+                        &ngx_http_katalo_operation_class_names[i],
+                        row->cooldown[i]);
+    }
+
+    return p;
 }
 
 

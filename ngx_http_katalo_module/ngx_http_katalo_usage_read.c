@@ -42,6 +42,7 @@ void
 ngx_http_katalo_usage_read_state(ngx_http_katalo_key_t *key,
     ngx_http_katalo_key_row_t *row)
 {
+    ngx_uint_t                 i;
     ngx_http_katalo_sh_key_t  *shkey;
 
     ngx_memzero(row, sizeof(ngx_http_katalo_key_row_t));
@@ -50,6 +51,10 @@ ngx_http_katalo_usage_read_state(ngx_http_katalo_key_t *key,
     row->source = key->source->name;
 
     ngx_http_katalo_state_retry(key);
+
+    for (i = 0; i < NGX_HTTP_KATALO_CLASSES; i++) {
+        row->cooldown[i] = (ngx_http_katalo_state_cools(key, i) + 999) / 1000;
+    }
 
     if (key->row == NGX_HTTP_KATALO_NONE) {
         row->usable = ngx_http_katalo_key_usable(key);

@@ -75,6 +75,9 @@ typedef struct {
     ngx_atomic_t                  rejected; /* slot + 1 */
     time_t                        leaked;   /* a client had a key last */
 
+    /* until when each class cools, in ngx_current_msec; 0: never did */
+    ngx_atomic_t                  cooldown[NGX_HTTP_KATALO_CLASSES];
+
     /* its file */
     ngx_uint_t                    failed;
     ngx_err_t                     failed_err;

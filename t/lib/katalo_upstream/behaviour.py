@@ -1,5 +1,6 @@
 """What a request may ask of the stand-in, by its path or its query."""
 
+import gzip
 import json
 import urllib.parse
 
@@ -9,7 +10,7 @@ HELP = """\
   in place of the API's answer
     x-echo                 200, the record of this request as JSON
     x-status=CODE          that status, an error envelope from 400 on
-    x-rate-limit=SECONDS   429 rate_limited with this retry_after
+    x-rate-limit=SECONDS   429 rate_limited with this retry_after, a JSON value
     x-redirect=URI         200 with X-Accel-Redirect: URI
                            (by path: x-redirect?accel=URI)
     x-size=BYTES           200 and that many bytes
@@ -27,7 +28,12 @@ HELP = """\
     x-cors=ORIGIN          Access-Control-* for this origin
     x-header=NAME:VALUE    this header, in place of one of that name
     x-hints=NAME:VALUE     103 Early Hints first, with this header
+    x-body=BYTES           this body, as a query's escapes say
+    x-pad=BYTES            and that many blanks after the body
+    x-gzip                 Content-Encoding: gzip, and it is
     x-chunked              Transfer-Encoding: chunked
+    x-pieces=BYTES         the body in pieces of that many, each a write (and a
+                           chunk) of its own
     x-last                 Connection: close
     x-early                answer without waiting for the request's body
 """
@@ -99,7 +105,8 @@ def action_reply(wish):
         if name == 'x-status':
             return status_reply(int(value))
         if name == 'x-rate-limit':
-            return error_reply(429, 'Too many requests.', int(value or 1))
+            return error_reply(429, 'Too many requests.',
+                               json.loads(value or '1'))
         if name == 'x-redirect':
             reply = wire.Reply()
             reply.set('X-Accel-Redirect', value or wish.accel)
@@ -134,6 +141,15 @@ def dress(reply, wish):
         elif name == 'x-hints':
             header, _, content = value.partition(':')
             reply.hints.append((header, content.strip()))
+        elif name == 'x-body':
+            reply.body = value.encode('latin-1')
+        elif name == 'x-pad':
+            reply.body += b' ' * int(value)
+        elif name == 'x-gzip':
+            reply.set('Content-Encoding', 'gzip')
+            reply.body = gzip.compress(reply.body)
+        elif name == 'x-pieces':
+            reply.pieces = int(value)
         elif name == 'x-chunked':
             reply.chunked = True
         elif name == 'x-last':

@@ -107,6 +107,8 @@ class Reply:
     delay: float = 0
     held: bool = False
     chunked: bool = False
+    # of the body, each sent by itself; 0 for all at once
+    pieces: int = 0
     close: bool = False
     # how the answer ends: None (well), hang, reset, close or garbage, and
     # whether that comes in place of it or after its header and half its body
@@ -142,15 +144,24 @@ class Reply:
         head = 'HTTP/1.1 %d %s\r\n%s\r\n' % (
             self.status, reason,
             ''.join('%s: %s\r\n' % pair for pair in headers))
-        body = self.body
 
-        if self.chunked:
-            body = b'%x\r\n%s\r\n0\r\n\r\n' % (len(body), body) \
-                   if body else b'0\r\n\r\n'
         if request.method == 'HEAD' or bodiless:
-            body = b''
+            return head.encode('latin-1'), b''
 
-        return head.encode('latin-1'), body
+        return head.encode('latin-1'), b''.join(self.split())
+
+    def split(self):
+        """The body in pieces, each a chunk of its own where there are such."""
+
+        size = self.pieces or len(self.body) or 1
+        pieces = [self.body[i:i + size]
+                  for i in range(0, len(self.body), size)]
+
+        if not self.chunked:
+            return pieces
+
+        return [b'%x\r\n%s\r\n' % (len(piece), piece)
+                for piece in pieces] + [b'0\r\n\r\n']
 
 
 class Connection(asyncio.Protocol):
@@ -225,6 +236,11 @@ class Connection(asyncio.Protocol):
             self.transport.write(b'HTTP/1.1 103 Early Hints\r\n%s\r\n'
                                  % hints.encode('latin-1'))
 
+        if reply.pieces and reply.fate is None and body:
+            self.timer = asyncio.get_running_loop().create_task(
+                self._send_pieces(head, reply.split(), keepalive))
+            return
+
         if reply.fate is None:
             self.transport.write(head + body)
             self.busy = False
@@ -242,6 +258,18 @@ class Connection(asyncio.Protocol):
                 0.05, self._end, reply.fate)
         else:
             self._end(reply.fate)
+
+    async def _send_pieces(self, head, pieces, keepalive):
+        for piece in [head, *pieces]:
+            self.transport.write(piece)
+            await asyncio.sleep(0.001)
+
+        self.timer = None
+        self.busy = not keepalive
+        if keepalive:
+            self._advance()
+        else:
+            self.transport.close()
 
     def _end(self, fate):
         if fate == 'reset':
