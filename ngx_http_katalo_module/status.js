@@ -9,8 +9,8 @@ const OPEN = 3;          // as many keys are open from the start
 const STATES = {
   unusable: ['bad', 'No key'], rejected: ['warn', 'Rejected'],
   broken: ['warn', 'Bad source'], reload: ['warn', 'Reload only'],
-  leaked: ['leak', 'Leaked key seen'], used: ['good', 'In use'],
-  idle: ['idle', 'Not used yet']
+  leaked: ['leak', 'Leaked key seen'], cooling: ['warn', 'Cooling'],
+  used: ['good', 'In use'], idle: ['idle', 'Not used yet']
 };
 
 const $ = id => document.getElementById(id);
@@ -110,8 +110,14 @@ function quantile(buckets, q) {
               / (buckets[i].count - count);
 }
 
+// "write 12 s, read 3 s"
+function cooling(cooldown) {
+  return Object.entries(cooldown || {})
+    .map(([name, s]) => `${name} ${number(s)} s`).join(', ');
+}
+
 function troubles({ key, source, usable, rejected, client_credentials: own,
-    source_ok: ok, reload_only: reload, leaked_key_seen: leaked }) {
+    source_ok: ok, reload_only: reload, leaked_key_seen: leaked, cooldown }) {
   const seen = own && own.katalo_key;
   return [
     !usable && ['unusable', `${key} has no usable key: its requests get 503. `
@@ -124,6 +130,8 @@ function troubles({ key, source, usable, rejected, client_credentials: own,
       + 'to, or set check=off.'],
     usable && rejected && ['rejected', `Katalo rejects ${key} (401): the key `
       + 'was revoked or replaced. Give the gateway the current one.'],
+    cooling(cooldown) && ['cooling', `Katalo has answered 429 to ${key}: `
+      + `requests are refused for ${cooling(cooldown)}.`],
     seen > 0 && ['leaked', `${many(seen, 'request')} to ${key} brought a `
       + `Katalo key along, the last ${ago(leaked)}: a client has it, so it is `
       + 'leaked. The error log has its id; revoke that key.']
@@ -219,6 +227,7 @@ function tables({ data, trouble }) {
       plain('Browsers reported', number(reported))] },
     { id: 'Gateway', rows: [
       plain('In flight', number(data.in_flight)),
+      plain('Cool-down', cooling(data.cooldown) || 'none'),
       plain('Retries', number(data.ids.reduce((n, id) => n + id.retries, 0))),
       plain('Sent, received', `${bytes(sent)}, ${bytes(received)}`),
       plain('Source', data.source),

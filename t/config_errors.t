@@ -42,6 +42,9 @@ values_of(http => 'katalo_cors', ['strip', 'pass'], ['off'],
 values_of(location => 'katalo_idempotency', ['pass', 'add', 'require'],
           ['on', 'off', 'Add', 'added', '""'],
           qr/in "katalo_idempotency", use "pass" or "add" or "require"/);
+values_of(location => 'katalo_cooldown', ['60s', '1ms', '"2h 30m"', 'off'],
+          ['0', '0s', '-1s', 'on', 'Off', '1x', '""'],
+          qr/invalid time ".*" in "katalo_cooldown", use a time such as "60s"/);
 values_of(location => 'katalo_upstream_tls', ['verify', 'off'], ['on', '""'],
           qr/in "katalo_upstream_tls", use "off" or "verify"/);
 values_of(location => 'katalo_intercept_errors', ['on', 'off'], ['yes'],

@@ -267,7 +267,8 @@ is(cools('one') . cools('eleven'), '', 'as the status knows');
 
 my $text = ask('status?format=prometheus')->body;
 
-like($text, qr/^katalo_key_cooldown_seconds\{key="four",class="write"\} \d{5}$/m,
+like($text,
+     qr/^katalo_key_cooldown_seconds\{key="four",class="write"\} \d{5}$/m,
      'a metric has the seconds');
 like($text, qr/^katalo_key_cooldown_seconds\{key="four",class="read"\} 0$/m,
      'of each class');

@@ -65,6 +65,8 @@ sub expected {
         $series{"katalo_key_${_}_total{$name}"} = $key->{$_}
             for qw(rotations read_failures);
         $series{"katalo_requests_in_flight{$name}"} = $key->{in_flight};
+        $series{"katalo_key_cooldown_seconds{$name,class=\"$_\"}"}
+            = $key->{cooldown}{$_} // 0 for qw(write read usage other);
 
         %series = (%series, id_series($key, $_)) for @{ $key->{ids} };
     }

@@ -66,7 +66,7 @@ for my $status (204, 301, 403, 429, 500, 503) {
     $gateway->mark_log;
     is(ask('/katalo/x-status/401'), 401, 'the key is rejected once more');
     ok($gateway->wait_for_log(qr/id "one" is rejected/), 'and logged');
-    is(ask("/katalo/x-status/$status"), $status, "$status");
+    is(ask("/katalo/x-status/$status"), $status, "then $status");
     ok($gateway->wait_for_log(qr/id "one" is accepted/),
        'is another answer of Katalo');
     ok(!production()->{rejected}, 'which ends the rejection');

@@ -88,8 +88,8 @@ my $ever = qr/\A(?:|2\d\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ)\z/;
 
 my @statuses = (qw(200 201 202 400 401 403 404 409 422 429 500 502 503 504),
                 qw(2xx 3xx 4xx 5xx none));
-my @reasons = qw(preflight browser operation no_key idempotency
-                 consumer destination browser_reported);
+my @reasons = qw(preflight browser operation no_key idempotency consumer
+                 cooldown destination browser_reported);
 my @operations = qw(create read regenerate usage billing other cancel total);
 
 sub each_counts { return { map { $_ => $count } @_ } }
@@ -106,6 +106,7 @@ my $shape = {
         denied => each_counts(@reasons),
         client_credentials => each_counts(qw(stripped katalo_key)),
         in_flight => $count, rotations => $count, read_failures => $count,
+        cooldown => each_counts(qw(write read usage other)),
         ids => [{
             key_id => qr/\A[\w-]+\z/,
             state => qr/\A(?:current|previous|revoked)\z/,

@@ -35,6 +35,7 @@ my $gateway = Katalo::Test->new(
         listen 127.0.0.1:%PORT%;
         location /katalo/ {
             katalo_bearer $name;
+            katalo_cooldown 1h;
             proxy_pass https://app.katalo.ai/api/v1/;
         }
         location /host/ {
@@ -214,6 +215,14 @@ is_deeply([$page->text('.key b')], ['production', 'partner', 'spare',
 ok($page->wait_for('/^localhost: addresses: 1, resolved \d+ s ago$/.test('
                    . 'document.getElementById("upstreams").textContent)'),
    'the addresses of an upstream host');
+
+call('spare&x-rate-limit=3000');
+shows('spare', '.state', 'In use, Cooling, Leaked key seen', 'a cool-down');
+in_table('spare', 'Gateway', '.*Cool-down usage 2,\\d\\d\\d s.*',
+         'with the seconds left');
+like(join(' ', $page->text('#attention li')),
+     qr/answered 429 to spare: requests are refused for usage 2,\d\d\d s\./,
+     'needs attention');
 
 like(($page->text('footer'))[0],
      qr/^ngx_http_katalo_module \Q${\ $gateway->status->{version}}\E\. Counts/,

@@ -36,7 +36,7 @@ static void fuzz_status_count(fuzz_status_t *status, fuzz_id_t *id,
 
 const char  *fuzz_reasons[] = {
     "preflight", "browser", "operation", "no_key", "idempotency",
-    "consumer", "destination", "browser_reported", NULL
+    "consumer", "cooldown", "destination", "browser_reported", NULL
 };
 
 const char  *fuzz_kinds[] = { "stripped", "katalo_key", NULL };
