@@ -164,7 +164,6 @@ struct ngx_http_katalo_loc_conf_s {
     uint64_t                         header_mask;
 
     ngx_http_katalo_proxy_t          proxy;
-    ngx_http_core_loc_conf_t        *core;
 
     /* the first location whose connections it may use; NULL: none */
     ngx_http_katalo_loc_conf_t      *trust;
