@@ -32,10 +32,20 @@ ngx_http_katalo_ctx_create(ngx_http_request_t *r,
         return NULL;
     }
 
-    /* as ngx_pcalloc(), inline */
+    /* one by one: ngx_pcalloc() costs more for each request */
 
-    ngx_memzero(&ctx->key, sizeof(ngx_http_katalo_ctx_t)
-                           - offsetof(ngx_http_katalo_ctx_t, key));
+    ctx->key = NULL;
+    ngx_str_null(&ctx->named);
+    ctx->decision = 0;
+    ctx->made = 0;
+    ctx->consumer = NULL;
+    ctx->upstream = NULL;
+    ctx->verify = NULL;
+    ctx->free_peer = NULL;
+    ctx->body = NULL;
+    ctx->finish = NULL;
+    ngx_str_null(&ctx->id);
+    ctx->requests = 0;
 
     ctx->request = r;
     ctx->conf = klcf;

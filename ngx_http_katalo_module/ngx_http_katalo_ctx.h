@@ -48,7 +48,7 @@ struct ngx_http_katalo_ctx_s {
         ngx_uint_t                   retry_after; /* refused: seconds */
     };
 
-    /* zero from here on, until they are set */
+    /* zero until they are set */
     ngx_http_katalo_key_t           *key;
     union {
         ngx_str_t                    named;     /* by a variable, no key */

@@ -19,13 +19,14 @@ use constant PACE => 700;
 
 
 sub new {
-    my ($class) = @_;
+    my ($class, %option) = @_;
     my $key = new_key('demo' . int rand 1e4);
     my ($id) = $key =~ /^kat_live_(.*)\./;
 
     $| = 1;
 
-    my $up = Katalo::Upstream->new(keys => [$key], pace => PACE);
+    my $up = Katalo::Upstream->new(keys => [$key], pace => PACE,
+                                   limits => $option{limits});
     my $gateway = Katalo::Test->new(
         upstream => $up, keys => { production => $key }, workers => 2,
         conf => $class->_template)->start;
@@ -61,6 +62,7 @@ sub show {
     $self->_refusals;
     $self->_credentials;
     $self->_cors;
+    $self->_limits;
     $self->_counts;
     $self->_log;
 
@@ -201,6 +203,30 @@ sub _cors {
 }
 
 
+# The requests above were as many as the stand-in allows.
+sub _limits {
+    my ($self) = @_;
+
+    $self->_title("Katalo's limit is reached: the gateway waits");
+
+    my $response = $self->_curl('usage/summary');
+    $self->{made}{usage}++;
+    $self->_check($response->status == 429 && $response->json->{error}{code}
+                  eq 'rate_limited', "Katalo's 429 passes");
+
+    wait_until(sub { $self->{gateway}->status->{keys}[0]{cooldown}{usage} });
+    $self->{up}->clear;
+
+    $response = $self->_curl('billing/events');
+    $self->{refused}{cooldown}++;
+    $self->_check(($response->header('X-Katalo-Gateway') // '') eq 'cooldown',
+                  'X-Katalo-Gateway: cooldown');
+    $self->_check(($response->header('Retry-After') // 0) > 0,
+                  'Retry-After: ' . $response->header('Retry-After'));
+    $self->_check($self->{up}->received == 0, 'nothing went upstream');
+}
+
+
 sub _counts {
     my ($self) = @_;
     my ($key, $id, $status);
@@ -225,7 +251,8 @@ sub _counts {
 
     $self->_equal($id->{requests}{total}, $self->_sum, 'all requests');
     $self->_equal($id->{responses}{202}, 3, 'answers 202');
-    $self->_equal($id->{responses}{200}, $self->_sum - 3, 'answers 200');
+    $self->_equal($id->{responses}{429}, 1, 'answers 429');
+    $self->_equal($id->{responses}{200}, $self->_sum - 4, 'answers 200');
     $self->_equal($key->{denied}{$_}, $self->{refused}{$_}, "refused: $_")
         for sort keys %{ $self->{refused} };
     $self->_equal($key->{client_credentials}{stripped}, 1,
@@ -259,7 +286,7 @@ sub _log {
 
     my $named = grep { /key=production id=\Q$self->{id}\E operation=\w+/ }
                      @lines;
-    $self->_equal(scalar @lines, $self->_sum + 2, 'lines');
+    $self->_equal(scalar @lines, $self->_sum + 3, 'lines');
     $self->_equal($named, scalar @lines, 'of them with key, id, operation');
     $self->_equal(scalar(grep { /decision=attached$/ } @lines), $self->_sum,
                   'of them attached');

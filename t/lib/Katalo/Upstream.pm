@@ -15,8 +15,9 @@ Katalo::Upstream - runs t/katalo-upstream and reads its record
 =head1 DESCRIPTION
 
 new() takes keys (those accepted: an array; without it any key will do),
-certificate (a name of Katalo::Test::Certificates, "server" if not given) and
-pace (milliseconds in each state of a job).
+certificate (a name of Katalo::Test::Certificates, "server" if not given), pace
+(milliseconds in each state of a job) and limits ("all" for those of Katalo, or
+an array, such as ['usage=5/60'] for 5 requests in 60 seconds with a key).
 
 A record is a hash with n, time, connection, port, tls, sni, method, target,
 version, head, headers ([name, value] in order), body_length, body_sha256,
@@ -66,7 +67,9 @@ sub new {
         $program, '--plain', 0, '--record', "$directory/record",
         '--tls', join(',', 0, certificate($certificate),
                       certificate_key($certificate)),
-        $option{pace} ? ('--pace', $option{pace}) : ());
+        $option{pace} ? ('--pace', $option{pace}) : (),
+        ($option{limits} // '') eq 'all'
+            ? '--limits' : map { ('--limit', $_) } @{ $option{limits} // [] });
 
     if ($option{keys}) {
         $self->set_keys(@{ $option{keys} });

@@ -12,8 +12,9 @@ BASE = '/api/v1'
 
 class Service:
 
-    def __init__(self, keys, record, pace):
+    def __init__(self, keys, record, pace, limits):
         self.keys = keys
+        self.limits = limits
         self.record = record
         self.store = jobs.Store(pace)
         self.originals = {}
@@ -67,6 +68,10 @@ class Service:
                 break
         else:
             return error_reply(404, 'No such resource.')
+
+        wait = self.limits.wait(key_id, handler)
+        if wait:
+            return error_reply(429, 'Too many requests.', wait)
 
         try:
             if method == 'POST':
