@@ -1,4 +1,4 @@
-"""Limits of Katalo: so many requests in so much time, for each key and class."""
+"""Limits of Katalo: so many requests in a time, for each key and class."""
 
 import math
 import time
