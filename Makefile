@@ -18,7 +18,8 @@ NGINX_SRC    ?= objs-source/nginx
 STATIC_OBJS  ?= objs-static
 STATIC_FLAGS ?= --with-debug --with-threads --with-http_ssl_module \
 	--with-http_v2_module --with-http_auth_request_module \
-	--with-http_realip_module --with-http_slice_module \
+	--with-http_realip_module --with-http_secure_link_module \
+	--with-http_slice_module \
 	--with-http_stub_status_module --with-http_sub_module
 
 # each allocation from a pool is one of its own, so that overflows are found
