@@ -158,7 +158,7 @@ is(statuses('catalogue', 'GET', 'elsewhere', 1), '200', 'then there is room');
 $gateway->quit;
 
 
-# those that wait do not
+# those that wait are not among them; what cools down uses allowance
 
 $gateway->configure(http => http($recipe =~ s/rate=\d+/rate=1/gr
                                          =~ s/(at_once  )\d+/${1}1/r));
@@ -173,6 +173,19 @@ $waiting->write("POST /katalo/generations HTTP/1.1\r\nHost: localhost\r\n"
 ok($gateway->wait_for_log(qr/delaying request/), 'the next one waits');
 is(statuses('catalogue', 'GET', 'elsewhere', 1), '200',
    'and is not among those at once');
+$gateway->quit;
+
+$gateway->configure(
+    http => http($recipe =~ s/rate=\d+/rate=1/gr
+                         =~ s/burst=\d+/burst=2 nodelay/gr));
+$gateway->start;
+
+my @by = map {
+    $gateway->request('GET', '/katalo/usage/summary?x-rate-limit=3600',
+                      connection_of('shop'))->header('X-Katalo-Gateway')
+    // 'Katalo'
+} 1 .. 4;
+is("@by", 'Katalo cooldown cooldown nginx', 'a cool-down uses allowance');
 
 unlike($gateway->error_log, qr/\[alert\]|\[crit\]/, 'nothing went wrong');
 lacks_secrets($gateway->error_log, 'the error log shows no key');
