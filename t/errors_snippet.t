@@ -34,6 +34,10 @@ my $gateway = Katalo::Test->new(
         include %SNIPPET%;
 
         location /katalo/ { proxy_pass https://app.katalo.ai/api/v1/; }
+        location /passed/ { katalo_cooldown off;
+                            proxy_pass https://app.katalo.ai/api/v1/; }
+        location /nobody/ { katalo_consumer $ssl_client_s_dn;
+                            proxy_pass https://app.katalo.ai/api/v1/; }
         location /revoked/ { katalo_bearer revoked;
                              proxy_pass https://app.katalo.ai/api/v1/; }
 
@@ -192,15 +196,19 @@ has_envelope($gateway->request('GET', '/usage/summary', tls => 1,
 my @listed = (400, 401, 403, 404, 413, 429, 500, 502, 503, 504);
 
 for my $status (@listed) {
-    my $answer = get("/katalo/x-status/$status");
+    my $answer = get("/passed/x-status/$status");
 
     is($answer->status . ' ' . $answer->json->{error}{message},
        "$status Asked for.", "Katalo's $status is passed on");
     is_deeply([$answer->header('X-Katalo-Gateway')], [], 'and says so');
 }
 
+get('/katalo/usage/summary?x-rate-limit=60');
+
 for (['/katalo/usage/summary', 403, 'browser'],
-     ['/revoked/usage/summary', 503, 'no_key'])
+     ['/revoked/usage/summary', 503, 'no_key'],
+     ['/nobody/usage/summary', 403, 'consumer'],
+     ['/katalo/usage/summary', 429, 'cooldown'])
 {
     my ($target, $status, $decision) = @$_;
     my $answer = get($target, headers => $decision eq 'browser'
@@ -209,7 +217,8 @@ for (['/katalo/usage/summary', 403, 'browser'],
     is($answer->status, $status, "refused by $decision: the status");
     is_deeply([$answer->header('X-Katalo-Gateway')], [$decision],
               'and the decision');
-    unlike($answer->json->{error}{message}, qr/let this client|at present\.$/,
+    unlike($answer->json->{error}{message},
+           qr/let this client|at present\.$|many requests of/,
            'with its own message');
 }
 
