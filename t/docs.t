@@ -70,7 +70,7 @@ sub localized {
 sub complete {
     my ($level, $text) = @_;
     my $http = 'upstream app.katalo.ai { server 127.0.0.1:443; } ';
-    my $listen = 'listen 127.0.0.1:%PORT%;';
+    my $listen = 'listen 127.0.0.1:%PORT%; katalo_consumer off;';
     my $proxy = 'proxy_pass https://app.katalo.ai/api/v1/;';
 
     $http .= 'katalo_key production file:%KEY:production%; '
@@ -112,6 +112,7 @@ for my $page (@pages) {
 
         is($code, 0, "$page: the example of $name passes")
             or diag(redact($output));
+        unlike($output, qr/katalo_consumer/, 'and says who may use the key');
         ok($example !~ /\$ssl_client_/
            || $example =~ /listen .* ssl;/ && $example =~ /ssl_verify_client/,
            'clients show certificates where it asks for them');
