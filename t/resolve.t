@@ -40,7 +40,7 @@ my $gateway = Katalo::Test->new(
     katalo_key production file:%KEY:production% host=localhost;
     proxy_ssl_trusted_certificate %CA%;
     resolver 127.0.0.1:%DNS%;
-    resolver_timeout 2s;
+    resolver_timeout 4s;
     upstream block { server localhost:%UP%; }
     server {
         listen 127.0.0.1:%PORT%;
@@ -158,6 +158,7 @@ $gateway->mark_log;
 $gateway->start;
 ok($gateway->wait_for_log(qr/name servers do not know host "localhost"/),
    'a notice says so');
+ok(wait_until(sub { upstreams()->[0]{failures} == 2 }), 'both workers ask');
 is(address('host'), '127.0.0.1', 'the addresses are those of the start');
 
 my $count = $names->questions;

@@ -63,7 +63,8 @@ cmp_ok($keys - measured('key')->{instructions}, '<', 50,
 # a client that sends a Katalo key again and again does not have all keys of the
 # gateway looked through each time
 
-push @{ $keys{request} }, 'Authorization: Bearer ' . new_key('client');
+$keys{request} = [@{ $keys{request} },
+                  'Authorization: Bearer ' . new_key('client')];
 
 my $leaked = instructions(\%keys, %with)->{instructions} - $keys;
 

@@ -34,8 +34,8 @@ sub new {
 
     _write("$directory/prometheus.yml", <<"EOC");
 global:
-  scrape_interval: 1s
-  scrape_timeout: 1s
+  scrape_interval: 3s
+  scrape_timeout: 3s
   evaluation_interval: 200ms
 rule_files:
 $rules
