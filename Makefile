@@ -60,6 +60,8 @@ GROWTH_PACKAGES = $(DEMO_PACKAGES) openssl wrk
 BENCH_PACKAGES = $(COST_PACKAGES) wrk haproxy libnginx-mod-http-lua \
 	libnginx-mod-http-js
 CHECK_PACKAGES = $(BUILD_PACKAGES) clang libclang-rt-14-dev clang-tidy cppcheck
+DEB_PACKAGES   = $(BUILD_PACKAGES) debhelper dpkg-dev pandoc xz-utils
+DEB_TEST_PACKAGES = $(DEB_PACKAGES) debootstrap git iproute2 lintian faketime
 FUZZ_PACKAGES  = $(CHECK_PACKAGES) perl libio-socket-ssl-perl openssl
 
 MODULE  = ngx_http_katalo_module
@@ -88,10 +90,10 @@ differ  = $(filter-out $(1),$(2))$(filter-out $(2),$(1))
 # the module, unless the environment names a binary, which has its own or none
 module = $(if $(filter undefined,$(origin TEST_NGINX_MODULE)),$(submake) all)
 
-.PHONY: changed all install demo run test test-static test-asan \
+.PHONY: changed all install deb demo run test test-static test-asan \
 	test-valgrind test-monitoring test-examples test-faults \
-	test-browser test-matrix test-cost bench bench-growth fuzz \
-	fuzz-conf check warnings headers cppcheck clang-tidy style \
+	test-browser test-matrix test-deb test-cost bench bench-growth \
+	fuzz fuzz-conf check warnings headers cppcheck clang-tidy style \
 	static deps deps-demo deps-check clean help
 
 ## build the module against the installed nginx
@@ -140,6 +142,14 @@ install: all
 	install -D -m 644 $(SO) "$(DESTDIR)$$modules/$(MODULE).so" && \
 	echo "installed; load it at the top of nginx.conf:" && \
 	echo "  load_module $$modules/$(MODULE).so;"
+
+## the package for this release of Debian, in dist/
+deb:
+	@t/packages $(DEB_PACKAGES)
+	debian/build objs-deb
+	rm -rf dist
+	mkdir dist
+	cp objs-deb/*.deb dist
 
 ## see it work: install what is missing, build, run
 demo: deps-demo
@@ -205,6 +215,12 @@ test-browser:
 test-matrix:
 	@t/packages debootstrap git
 	@TESTS="$(call chosen,$(TESTS) $(FAULTS))" t/matrix $(SUITES)
+
+## the package: built twice, installed, upgraded, removed
+## (SUITES=bookworm chooses; root only)
+test-deb:
+	@t/packages $(DEB_TEST_PACKAGES)
+	@BUILD_PACKAGES="$(DEB_PACKAGES) faketime" t/deb $(SUITES)
 
 ## what a request costs, in bounds
 test-cost:
@@ -303,7 +319,7 @@ deps-check:
 ## remove what was built
 clean:
 	rm -rf objs objs-gcc objs-clang objs-asan objs-valgrind objs-fuzz \
-		objs-fuzz-conf objs-source $(STATIC_OBJS)
+		objs-fuzz-conf objs-source objs-deb dist $(STATIC_OBJS)
 	find t -name __pycache__ -prune -exec rm -rf {} +
 
 help:
