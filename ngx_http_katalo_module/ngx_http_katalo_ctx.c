@@ -35,7 +35,7 @@ ngx_http_katalo_ctx_create(ngx_http_request_t *r,
     /* one by one: ngx_pcalloc() costs more for each request */
 
     ctx->key = NULL;
-    ngx_str_null(&ctx->named);
+    ctx->named.len = 0;
     ctx->decision = 0;
     ctx->made = 0;
     ctx->consumer = NULL;
@@ -44,7 +44,7 @@ ngx_http_katalo_ctx_create(ngx_http_request_t *r,
     ctx->free_peer = NULL;
     ctx->body = NULL;
     ctx->finish = NULL;
-    ngx_str_null(&ctx->id);
+    ctx->id.len = 0;
     ctx->requests = 0;
 
     ctx->request = r;

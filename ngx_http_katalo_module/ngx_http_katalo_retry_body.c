@@ -74,6 +74,7 @@ ngx_http_katalo_retry_body_init(ngx_http_request_t *r)
     body->len = 0;
 
     body->init = u->input_filter_init;
+    body->filter = NULL;
     body->filter_ctx = u->input_filter_ctx;
     body->pipe_ctx = u->pipe->input_ctx;
 
@@ -177,7 +178,7 @@ ngx_http_katalo_retry_body(ngx_http_katalo_ctx_t *ctx, ngx_str_t *body)
 
     u = ctx->upstream;
 
-    if (ctx->body) {
+    if (ctx->body && ctx->body->filter) {
         body->data = ctx->body->data;
         body->len = ctx->body->len;
         return;
@@ -185,11 +186,11 @@ ngx_http_katalo_retry_body(ngx_http_katalo_ctx_t *ctx, ngx_str_t *body)
 
     ngx_str_null(body);
 
-    /* an answer that is not sent on: what has come together with its header */
+    /* it is not read, or not sent on: what has come with its header */
 
     b = &u->buffer;
 
-    if (u->header_sent
+    if ((u->header_sent && ctx->body == NULL)
         || b->start == NULL
         || ngx_http_katalo_retry_body_encoded(u))
     {
