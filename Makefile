@@ -38,7 +38,7 @@ VALGRIND_TESTS = $(addprefix t/,$(addsuffix .t,attach clones guard harness \
 # coverage of the code under test, not of all of nginx
 FUZZ_OPT = -fsanitize=fuzzer-no-link \
 	-fsanitize-coverage-allowlist=$(CURDIR)/t/fuzz/coverage.allow
-HARNESSES ?= key operation guard json prometheus
+HARNESSES ?= key operation guard json prometheus retry
 TIME      ?= 60
 
 BUILD_PACKAGES = nginx nginx-dev make gcc libc6-dev
