@@ -55,6 +55,7 @@ my $up = Katalo::Upstream->new(keys => [$key]);
 my $gateway = Katalo::Test->new(
     upstream => $up, keys => { production => $key },
     http => join '', <<'EOC', (map {
+    katalo_cooldown off;
     katalo_key production file:%KEY:production%;
     %UPSTREAM%
     proxy_cache_path %PREFIX%/cache keys_zone=answers:1m;

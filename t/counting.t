@@ -25,6 +25,7 @@ my $gateway = Katalo::Test->new(
     katalo_key production file:%KEY:production%;
     katalo_key unused file:%KEY:production%;
     katalo_bearer production;
+    katalo_cooldown off;
 
     upstream app.katalo.ai { server 127.0.0.1:%UPSTREAM_PORT% max_fails=0; }
     upstream none.katalo.ai { server %CLOSED% max_fails=0; }

@@ -21,7 +21,8 @@
 
 #define FUZZ_NUMBER   "0123456789+-.eE"
 #define FUZZ_DIGITS   "0123456789"
-#define FUZZ_BEFORE   "{\"x\":[{}],\"error\":{\"code\":\"a\\\"\",\"retry_after\":"
+#define FUZZ_BEFORE   "{\"x\":[{}],\"error\":{\"code\":\"a\\\"\","             \
+                      "\"retry_after\":"
 #define FUZZ_AFTER    ",\"retryable\":true}}"
 
 /* bytes of an input that is cut off everywhere */

@@ -63,6 +63,7 @@ my $key = new_key('prod1');
 my $up = Katalo::Upstream->new(keys => [$key]);
 my $gateway = Katalo::Test->new(
     upstream => $up, keys => { production => $key }, http => <<'EOC')->start;
+    katalo_cooldown off;
     katalo_key production file:%KEY:production%;
     %UPSTREAM%
     server {
