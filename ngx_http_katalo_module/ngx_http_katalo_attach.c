@@ -205,13 +205,9 @@ ngx_http_katalo_attach_prepare(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-#if (NGX_DEBUG)
-
     if (r->connection->log->log_level & NGX_LOG_DEBUG_HTTP) {
         return ngx_http_katalo_mask(r);
     }
-
-#endif
 
     return NGX_OK;
 }

@@ -7,13 +7,12 @@
 /*
  * nginx prints a finished upstream request at the debug level: that level is
  * taken out of the connection's log until the end of this event's handler.
+ * That nginx may have debug messages where the module was built without them.
  */
 
 
 #include "ngx_http_katalo_mask.h"
 
-
-#if (NGX_DEBUG)
 
 typedef struct {
     ngx_event_t         event;
@@ -85,5 +84,3 @@ ngx_http_katalo_mask_remove(void *data)
 
     mask->level = 0;
 }
-
-#endif

@@ -11,12 +11,8 @@
 #include "ngx_http_katalo.h"
 
 
-#if (NGX_DEBUG)
-
 /* hides debug lines of the connection in this event; NGX_ERROR: no memory */
 ngx_int_t ngx_http_katalo_mask(ngx_http_request_t *r);
-
-#endif
 
 
 #endif /* _NGX_HTTP_KATALO_MASK_H_INCLUDED_ */
