@@ -22,6 +22,23 @@ STATIC_FLAGS ?= --with-debug --with-threads --with-http_ssl_module \
 	--with-http_slice_module \
 	--with-http_stub_status_module --with-http_sub_module
 
+# a module for nginx.org's packages, and an nginx as they have it: nginx-debug,
+# which loads modules that were built without --with-debug
+COMPAT_OBJS    ?= objs-compat
+COMPAT_FLAGS    = --with-compat --with-http_ssl_module
+NGINX_ORG_OBJS  = objs-nginx-org
+NGINX_ORG_FLAGS = --with-debug --with-compat --with-file-aio --with-threads \
+	--with-mail --with-mail_ssl_module --with-stream \
+	--with-stream_realip_module --with-stream_ssl_module \
+	--with-stream_ssl_preread_module \
+	$(patsubst %,--with-http_%_module,addition auth_request dav flv gunzip \
+		gzip_static mp4 random_index realip secure_link slice ssl \
+		stub_status sub v2)
+
+# most of what the ABI could break
+COMPAT_TESTS = $(addprefix t/,$(addsuffix .t,attach debug_log kept rotation \
+	sessions status unused usage_log))
+
 # each allocation from a pool is one of its own, so that overflows are found
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all
 ASAN_OPT = -g -O1 -fno-omit-frame-pointer -DNGX_DEBUG_PALLOC=1 $(ASAN) \
@@ -53,6 +70,7 @@ TEST_PACKAGES  = $(DEMO_PACKAGES) openssl gdb jq logrotate dnsmasq-base \
 MONITORING_PACKAGES = $(DEMO_PACKAGES) openssl prometheus
 EXAMPLE_PACKAGES = $(MONITORING_PACKAGES) jq procps systemd systemd-container \
 	dbus docker-compose python3-kubernetes apparmor
+CONTAINER_PACKAGES = $(TEST_PACKAGES) debootstrap podman crun
 BROWSER_PACKAGES = $(DEMO_PACKAGES) openssl dnsmasq-base chromium \
 	fonts-liberation
 COST_PACKAGES  = $(DEMO_PACKAGES) openssl valgrind strace
@@ -90,11 +108,12 @@ differ  = $(filter-out $(1),$(2))$(filter-out $(2),$(1))
 # the module, unless the environment names a binary, which has its own or none
 module = $(if $(filter undefined,$(origin TEST_NGINX_MODULE)),$(submake) all)
 
-.PHONY: changed all install deb demo run test test-static test-asan \
-	test-valgrind test-monitoring test-examples test-faults \
-	test-browser test-matrix test-deb test-cost bench bench-growth \
-	fuzz fuzz-conf check warnings headers cppcheck clang-tidy style \
-	static deps deps-demo deps-check clean help
+.PHONY: changed all install deb demo run test test-static test-compat \
+	test-asan test-valgrind test-monitoring test-examples \
+	test-container test-faults test-browser test-matrix test-deb \
+	test-cost bench bench-growth fuzz fuzz-conf check warnings headers \
+	cppcheck clang-tidy style compat static deps deps-demo deps-check \
+	clean help
 
 ## build the module against the installed nginx
 all: $(SO)
@@ -121,6 +140,22 @@ $(SO): $(OBJS)/Makefile $(FILES)
 objs-source/nginx/configure:
 	@echo "fetching nginx's source"
 	@t/nginx-source objs-source/nginx
+
+$(COMPAT_OBJS)/Makefile: config config.make $(NGINX_SRC)/configure \
+		$(call changed,$(COMPAT_OBJS))
+	$(call configure,$(COMPAT_OBJS),$(NGINX_SRC),./configure \
+		--with-cc=$(CC) --with-cc-opt="$(CC_OPT)" \
+		--with-ld-opt="$(LD_OPT)" $(COMPAT_FLAGS) \
+		--add-dynamic-module="$(CURDIR)" \
+		--builddir="$(abspath $(COMPAT_OBJS))")
+
+# HTTP/3 came later than the other ones
+$(NGINX_ORG_OBJS)/Makefile: $(NGINX_SRC)/configure
+	$(call configure,$(NGINX_ORG_OBJS),$(NGINX_SRC),./configure \
+		--with-cc=$(CC) --with-cc-opt="$(CC_OPT)" \
+		--with-ld-opt="$(LD_OPT)" $(NGINX_ORG_FLAGS) \
+		$$(grep -o -m 1 -e --with-http_v3_module auto/options) \
+		--builddir="$(abspath $(NGINX_ORG_OBJS))")
 
 $(STATIC_OBJS)/Makefile: config config.make $(NGINX_SRC)/configure \
 		$(call changed,$(STATIC_OBJS))
@@ -172,6 +207,17 @@ test-static: deps
 	$(submake) static
 	@t/under static $(STATIC_OBJS)/nginx -j$(JOBS) $(TESTS)
 
+## with a module and an nginx that were built apart, as nginx.org's
+## packages need it (TESTS="t/*.t" for all tests)
+test-compat: deps
+	$(submake) compat
+	@echo "building $(NGINX_ORG_OBJS)/nginx"
+	$(submake) $(NGINX_ORG_OBJS)/Makefile
+	+@$(MAKE) -s -j$(JOBS) -C $(NGINX_SRC) \
+		-f $(abspath $(NGINX_ORG_OBJS))/Makefile
+	@t/under compat $(NGINX_ORG_OBJS)/nginx $(COMPAT_OBJS)/$(MODULE).so \
+		-j$(JOBS) $(call chosen,$(COMPAT_TESTS))
+
 ## and with sanitizers
 test-asan: deps deps-check
 	$(submake) static CC=clang STATIC_OBJS=objs-asan \
@@ -198,6 +244,11 @@ test-examples:
 	@t/packages $(EXAMPLE_PACKAGES)
 	$(module)
 	@prove -j$(JOBS) $(call chosen,t/examples) < /dev/null
+
+## an image is built and run (root only, in about 3 minutes)
+test-container:
+	@t/packages $(CONTAINER_PACKAGES)
+	@prove $(call chosen,t/container) < /dev/null
 
 ## killed workers, reloads and the like, under load
 test-faults: deps
@@ -306,6 +357,12 @@ static: $(STATIC_OBJS)/Makefile
 	$(MAKE) -j$(JOBS) -C $(NGINX_SRC) \
 		-f $(abspath $(STATIC_OBJS))/Makefile
 
+## the module for an nginx of nginx.org (NGINX_SRC=<its source tree>)
+compat: $(COMPAT_OBJS)/Makefile
+	@echo "building $(COMPAT_OBJS)/$(MODULE).so"
+	$(MAKE) -j$(JOBS) -C $(NGINX_SRC) \
+		-f $(abspath $(COMPAT_OBJS))/Makefile modules
+
 ## install what build, demo and tests need
 deps:
 	@t/packages $(TEST_PACKAGES)
@@ -319,7 +376,8 @@ deps-check:
 ## remove what was built
 clean:
 	rm -rf objs objs-gcc objs-clang objs-asan objs-valgrind objs-fuzz \
-		objs-fuzz-conf objs-source objs-deb dist $(STATIC_OBJS)
+		objs-fuzz-conf objs-source objs-deb dist $(STATIC_OBJS) \
+		$(COMPAT_OBJS) $(NGINX_ORG_OBJS)
 	find t -name __pycache__ -prune -exec rm -rf {} +
 
 help:
