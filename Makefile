@@ -262,10 +262,12 @@ test-browser:
 	@prove $(call chosen,t/browser) < /dev/null
 
 ## the tests with the nginx of other Debian releases
-## (SUITES=trixie chooses; root only)
+## (SUITES=trixie chooses, SUITES=mainline the newest; root only)
+test-matrix: source = $(if $(filter file,$(origin NGINX_SRC)),,$(NGINX_SRC))
 test-matrix:
 	@t/packages debootstrap git
-	@TESTS="$(call chosen,$(TESTS) $(FAULTS))" t/matrix $(SUITES)
+	@NGINX_SRC="$(source)" TESTS="$(call chosen,$(TESTS) $(FAULTS))" \
+		t/matrix $(SUITES)
 
 ## the package: built twice, installed, upgraded, removed
 ## (SUITES=bookworm chooses; root only)
