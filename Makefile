@@ -78,7 +78,8 @@ GROWTH_PACKAGES = $(DEMO_PACKAGES) openssl wrk
 BENCH_PACKAGES = $(COST_PACKAGES) wrk haproxy libnginx-mod-http-lua \
 	libnginx-mod-http-js
 CHECK_PACKAGES = $(BUILD_PACKAGES) clang libclang-rt-14-dev clang-tidy cppcheck
-DEB_PACKAGES   = $(BUILD_PACKAGES) debhelper dpkg-dev pandoc reuse xz-utils
+DEB_PACKAGES   = $(BUILD_PACKAGES) build-essential debhelper pandoc reuse \
+	xz-utils
 DEB_TEST_PACKAGES = $(DEB_PACKAGES) debootstrap git iproute2 lintian faketime
 FUZZ_PACKAGES  = $(CHECK_PACKAGES) perl libio-socket-ssl-perl openssl
 
