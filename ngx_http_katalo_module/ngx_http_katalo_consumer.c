@@ -11,18 +11,19 @@
 #include "ngx_http_katalo_value.h"
 
 
-static ngx_int_t ngx_http_katalo_consumer_of_main(ngx_http_request_t *r,
+static void ngx_http_katalo_consumer_of_main(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *klcf, ngx_str_t *name);
 static ngx_int_t ngx_http_katalo_consumer_find(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *klcf, ngx_str_t *name);
 static ngx_int_t ngx_http_katalo_consumer_value(ngx_http_request_t *r,
     ngx_http_katalo_consumer_value_t *value, ngx_str_t *result);
+static ngx_uint_t ngx_http_katalo_consumer_verified(ngx_http_request_t *r,
+    ngx_http_katalo_loc_conf_t *klcf);
 
 
 ngx_int_t
 ngx_http_katalo_consumer_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                    rc;
     ngx_str_t                    name;
     ngx_http_katalo_ctx_t       *ctx;
     ngx_http_katalo_loc_conf_t  *klcf;
@@ -39,10 +40,10 @@ ngx_http_katalo_consumer_handler(ngx_http_request_t *r)
 
     name.len = 0;
 
-    rc = (r == r->main) ? ngx_http_katalo_consumer_find(r, klcf, &name)
-                        : ngx_http_katalo_consumer_of_main(r, klcf, &name);
+    if (r != r->main) {
+        ngx_http_katalo_consumer_of_main(r, klcf, &name);
 
-    if (rc != NGX_OK) {
+    } else if (ngx_http_katalo_consumer_find(r, klcf, &name) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -59,33 +60,25 @@ ngx_http_katalo_consumer_handler(ngx_http_request_t *r)
 
 
 /*
- * A location without "katalo_consumer" may have a subrequest in one with it:
- * the variables are then those of the main request.  One that is still to be
- * asked whether it may pass, as while auth_request asks, has no name.
+ * nginx skips the access phase of a subrequest, so it has no name of its own.
+ * While auth_request asks, the main request has none yet.
  */
 
-static ngx_int_t
+static void
 ngx_http_katalo_consumer_of_main(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *klcf, ngx_str_t *name)
 {
     ngx_http_katalo_ctx_t  *ctx;
 
     if (klcf->consumers && !klcf->identified) {
-        return NGX_OK;
+        return;
     }
 
     ctx = ngx_http_katalo_ctx_find(r->main);
 
     if (ctx && ctx->consumer) {
         *name = ctx->consumer->name;
-        return NGX_OK;
     }
-
-    if (!klcf->identified || r->main->phase_handler < r->phase_handler) {
-        return NGX_OK;
-    }
-
-    return ngx_http_katalo_consumer_find(r->main, klcf, name);
 }
 
 
@@ -111,6 +104,13 @@ ngx_http_katalo_consumer_find(ngx_http_request_t *r,
     result.len = 0;
 
     for (i = 0; i < klcf->consumers->values.nelts; i++) {
+
+        if (value[i].certificate
+            && !ngx_http_katalo_consumer_verified(r, klcf))
+        {
+            continue;
+        }
+
         rc = ngx_http_katalo_consumer_value(r, &value[i], &result);
 
         if (rc != NGX_OK || result.len) {
@@ -134,36 +134,57 @@ static ngx_int_t
 ngx_http_katalo_consumer_value(ngx_http_request_t *r,
     ngx_http_katalo_consumer_value_t *value, ngx_str_t *result)
 {
-    ngx_int_t                  *index;
-    ngx_uint_t                  i;
     ngx_http_variable_value_t  *v;
 
-    index = value->indexes.elts;
+    if (value->complex) {
 
-    if (value->indexes.nelts == 0) {
-        return ngx_http_complex_value(r, value->complex, result);
-    }
-
-    for (i = 0; i < value->indexes.nelts; i++) {
-        v = ngx_http_get_flushed_variable(r, index[i]);
-
-        if (v == NULL) {
+        if (ngx_http_complex_value(r, value->complex, result) != NGX_OK) {
             return NGX_ERROR;
         }
 
-        if (v->not_found || v->len == 0) {
-            continue;
+        if (result->len == value->around) {
+            result->len = 0;
         }
 
-        if (value->complex) {
-            return ngx_http_complex_value(r, value->complex, result);
-        }
+        return NGX_OK;
+    }
 
+    v = ngx_http_get_flushed_variable(r, value->index);
+
+    if (v == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (!v->not_found) {
         result->len = v->len;
         result->data = v->data;
-
-        break;
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * A certificate that was not verified may come here by an error_page of 495,
+ * or where a server without "ssl_verify_client" is named in a connection to
+ * another one.
+ */
+
+static ngx_uint_t
+ngx_http_katalo_consumer_verified(ngx_http_request_t *r,
+    ngx_http_katalo_loc_conf_t *klcf)
+{
+    const char        *s;
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    /* "nginx -t" has warned of "optional_no_ca" */
+
+    if (c->ssl == NULL || klcf->ssl->verify == NGX_HTTP_KATALO_SSL_NO_CA) {
+        return 1;
+    }
+
+    return SSL_get_verify_result(c->ssl->connection) == X509_V_OK
+           && ngx_ssl_ocsp_get_status(c, &s) == NGX_OK;
 }

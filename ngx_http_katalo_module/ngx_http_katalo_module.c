@@ -7,7 +7,7 @@
 #include "ngx_http_katalo_attach.h"
 #include "ngx_http_katalo_conf.h"
 #include "ngx_http_katalo_conf_access.h"
-#include "ngx_http_katalo_conf_consumer.h"
+#include "ngx_http_katalo_conf_identity.h"
 #include "ngx_http_katalo_conf_merge.h"
 #include "ngx_http_katalo_conf_text.h"
 #include "ngx_http_katalo_consumer.h"
@@ -167,7 +167,7 @@ ngx_http_katalo_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_katalo_guard_handler;
 
-    if (!ngx_http_katalo_conf_consumer_check(cf, kmcf)) {
+    if (!ngx_http_katalo_conf_identity(cf, kmcf)) {
         return NGX_OK;
     }
 

@@ -33,13 +33,15 @@ my %directives = (
     mirrored => 'katalo_consumer $user; mirror /mirror; mirror /mirror_off; '
                 . 'mirror /mirror_own; mirror /mirror_none;',
     outer => 'katalo_bearer off; katalo_consumer off; mirror /mirror_own; '
-             . 'proxy_set_header Authorization ""; ',
+             . 'mirror /mirror_user; proxy_set_header Authorization ""; ',
+    bracket => 'katalo_consumer "u{$user";',
 );
 my $mirrors = join '', map { "location = /$_->[0] { internal; $_->[1]
         proxy_pass https://app.katalo.ai/$_->[0]; }\n" }
     ['mirror', 'katalo_consumer $identity;'],
     ['mirror_off', 'katalo_consumer off;'],
-    ['mirror_own', 'katalo_consumer $arg_other;'], ['mirror_none', ''];
+    ['mirror_own', 'katalo_consumer $arg_other;'], ['mirror_none', ''],
+    ['mirror_user', "$basic " . 'katalo_consumer $remote_user;'];
 
 my $key = new_key('prod1');
 my $up = Katalo::Upstream->new(keys => [$key]);
@@ -69,6 +71,10 @@ my $gateway = Katalo::Test->new(
             katalo_consumer \$tail;
             proxy_set_header X-Captured \$1;
             proxy_set_header X-Consumer \$katalo_consumer;
+            proxy_pass https://app.katalo.ai;
+        }
+        location ~ ^/captured/ {
+            katalo_consumer "user-\$1";
             proxy_pass https://app.katalo.ai;
         }
         location /tried/ {
@@ -171,6 +177,9 @@ refused('no value', ask("/first/$usage"));
 sent('text around a variable', '/carol', ask("/text/$usage", 'X-User: carol'));
 sent('the next text', 'tenant-dave', ask("/text/$usage?last=dave"));
 refused('text around nothing', ask("/text/$usage"));
+refused('text around a capture that there is not', ask('/captured/x'));
+sent('a bracket before a variable', 'u{carol', ask("/bracket/$usage",
+                                                   'X-User: carol'));
 
 sent('off', '', ask("/off/$usage", 'X-User: carol'));
 sent('no directive', '', ask("/none/$usage", 'X-User: carol'));
@@ -205,17 +214,11 @@ is_deeply(\%consumer, {
     '/mirror_none?other=mallory' => 'carol', '/mirror_off?other=mallory' => '',
 }, 'mirrors have the consumer of the main request, and none where it is off');
 
-ask("/outer/$usage?other=erin");
-%consumer = map { $_->{target} => ($up->values($_, 'X-Consumer'))[0] // '' }
-            $up->received(2);
-is($consumer{'/mirror_own?other=erin'}, 'erin',
-   'of a main request without one, its variables count');
-
-ask("/outer/$usage");
-ok(wait_until(sub { $gateway->access_log =~ m{(?:^/outer/.* -.*\n){2}}m }),
+ask("/outer/$usage?other=mallory", user(mallory => 'x'));
+ok(wait_until(sub { $gateway->access_log =~ m{^/outer/.* -}m }),
    'a main request without a key');
-is_deeply([grep { m{^/mirror_own} } $up->targets], [],
-          'whose mirror needs a name that it has not, sends nothing');
+is_deeply([grep { m{^/mirror} } $up->targets], [],
+          'has no consumer: names that its client chose send nothing');
 
 is(ask('/asked/', 'X-User: carol')->status, 403,
    'while access is asked for, there is no consumer yet');

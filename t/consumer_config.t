@@ -34,6 +34,10 @@ my %value = (
     'an empty value' => ['$identity ""', qr/"" in .* has no variable/],
     'a value twice' => ['$identity $identity',
                         qr/duplicate "\$identity" in "katalo_consumer", rem/],
+    'whether there is a certificate' =>
+        ['$ssl_client_verify', qr/"\$ssl_client_verify" in .* is no name/],
+    'the same in a text' => ['$identity "${ssl_client_verify}-$identity"',
+                             qr/is "NONE" without .* "\$ssl_client_s_dn"/],
     'a key' => ['kat_live_x', qr/a key is written in the "katalo_consumer"/],
     'a bad variable' => ['${identity', qr/closing bracket in "identity" var/],
 );
@@ -93,6 +97,10 @@ for my $name (qw($http_x_user $arg_user $cookie_user ${http_authorization}
 
 $config->warns('in a text', qr/any client can choose "\$arg_user" in .* use/,
                consumer => 'katalo_consumer "u-${arg_user}-"; #!');
+$config->warns('a capture', qr/any client can choose "\$1" in "katalo_consum/,
+               consumer => 'katalo_consumer "u-$1"; #!');
+$config->warns('once for each directive', qr/any client can choose "\$http_a"/,
+               consumer => 'katalo_consumer "$http_a-$http_a" $arg_b; #!');
 $config->accepts('a name that begins like it', http => 'map $uri $https_x {}',
                  consumer => 'katalo_consumer $https_x;');
 
@@ -107,6 +115,16 @@ $config->warns('with users alone', $user, @user,
                location => 'auth_basic_user_file conf/users;');
 $config->warns('with auth_basic off', $user, @user, server => $basic,
                location => 'auth_basic off;');
+$config->warns('with auth_basic off for some methods', $user, @user,
+               location => "$basic limit_except POST { auth_basic off; }");
+$config->accepts('with other access for some methods', @user,
+                 location => "$basic limit_except POST { deny all; }");
+$config->warns('with a realm that may be off',
+               qr/$user where "auth_basic \$\{r}" is "off": use/, @user,
+               http => 'map $uri $r { default off; }',
+               location => "$basic auth_basic \${r};" =~ s/auth_basic g; //r);
+$config->accepts('with a realm that is not', @user,
+                 location => $basic =~ s/ g;/ "\$host g";/r);
 $config->warns('with satisfy any', qr/$user where "satisfy any" lets it by/,
                @user, location => "$basic satisfy any; allow all;");
 $config->warns('in one of two locations', $user, @user, location => $basic,
