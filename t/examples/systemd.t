@@ -87,16 +87,24 @@ id() {
 
 use() { install -m 600 "/katalo/$1" /etc/katalo/production; }
 
-# a reload is over with the last worker of before
+# for a minute
 
-reload() {
-    worker=$(pgrep -P "$(cat /run/nginx.pid)")
-    systemctl reload nginx || return 1
+becomes() {
     for _ in $(seq 600); do
-        [ -e "/proc/$worker" ] || return 0
+        "$@" && return 0
         sleep 0.1
     done
     return 2
+}
+
+worker() { worker=$(pgrep -P "$(cat /run/nginx.pid)"); }
+gone() { [ ! -e "/proc/$worker" ]; }
+
+# a reload is over with the worker of before
+
+reload() {
+    becomes worker && systemctl reload nginx || return 1
+    becomes gone
 }
 
 drop_in() {
