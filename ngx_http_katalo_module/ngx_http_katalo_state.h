@@ -57,7 +57,7 @@ ngx_uint_t ngx_http_katalo_state_rejected(ngx_http_katalo_key_t *key,
 
 /* is there anything to say?  For each answer of Katalo that accepts an id */
 #define ngx_http_katalo_state_may_be_rejected(key)                            \
-    ((key)->row == NGX_HTTP_KATALO_NONE                                       \
+    ((key)->slot == NGX_HTTP_KATALO_NONE                                      \
      || (key)->usage->sh->keys[(key)->row].rejected)
 
 /*
