@@ -214,16 +214,36 @@ ngx_http_katalo_retry_body(ngx_http_katalo_ctx_t *ctx, ngx_str_t *body)
 }
 
 
+/* nginx 1.23 and later have no field of it */
+
 static ngx_uint_t
 ngx_http_katalo_retry_body_encoded(ngx_http_upstream_t *u)
 {
-#if (NGX_HTTP_GZIP)
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *header;
 
-    return u->headers_in.content_encoding != NULL;
+    static ngx_str_t  name = ngx_string("Content-Encoding");
 
-#else
+    part = &u->headers_in.headers.part;
+    header = part->elts;
 
-    return 0;
+    for (i = 0; /* void */; i++) {
 
-#endif
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return 0;
+            }
+
+            part = part->next;
+            header = part->elts;
+            i = 0;
+        }
+
+        if (header[i].key.len == name.len
+            && ngx_strncasecmp(header[i].key.data, name.data, name.len) == 0)
+        {
+            return 1;
+        }
+    }
 }
