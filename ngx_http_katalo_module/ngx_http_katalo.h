@@ -24,6 +24,9 @@
 
 #define NGX_HTTP_KATALO_NAME_LEN         64
 
+/* bytes of the name of a consumer */
+#define NGX_HTTP_KATALO_CONSUMER_LEN     128
+
 
 /* the documentation's five words, "other", then katalo_operation names */
 
@@ -64,6 +67,8 @@ typedef struct ngx_http_katalo_verify_s ngx_http_katalo_verify_t;
 typedef struct ngx_http_katalo_sessions_s  ngx_http_katalo_sessions_t;
 typedef struct ngx_http_katalo_host_s   ngx_http_katalo_host_t;
 typedef struct ngx_http_katalo_ready_s  ngx_http_katalo_ready_t;
+typedef struct ngx_http_katalo_sh_consumers_s
+    ngx_http_katalo_sh_consumers_t;
 typedef struct ngx_http_katalo_consumer_s  ngx_http_katalo_consumer_t;
 typedef struct ngx_http_katalo_consumers_conf_s
     ngx_http_katalo_consumers_conf_t;
@@ -90,6 +95,7 @@ typedef struct {
 
     size_t                           zone_size;
     ngx_http_katalo_place_t          zone_place; /* line 0: no directive */
+    ngx_uint_t                       consumers; /* that the zone has room for */
     ngx_http_katalo_usage_t         *usage;
     ngx_http_katalo_usage_log_t     *usage_log; /* NULL: off */
     ngx_http_katalo_vault_t         *vault;

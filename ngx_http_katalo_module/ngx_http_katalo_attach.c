@@ -218,7 +218,8 @@ ngx_http_katalo_attach_start(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx)
 {
     ctx->started = ngx_current_msec;
     ctx->states = r->upstream_states ? r->upstream_states->nelts + 1 : 0;
-    ctx->slot = ngx_http_katalo_usage_start(ctx->key, ctx->operation);
+    ctx->slot = ngx_http_katalo_usage_start(ctx->key, ctx->operation,
+                                            ctx->consumer);
     ctx->finish = ngx_http_katalo_attach_finish;
 
     ngx_http_katalo_attach_hook(r, ctx, ngx_http_katalo_attach_finalize);
@@ -330,7 +331,7 @@ ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx)
         }
     }
 
-    ngx_http_katalo_usage_finish(ctx->key, ctx->slot, &result);
+    ngx_http_katalo_usage_finish(ctx->key, ctx->slot, ctx->consumer, &result);
     ngx_http_katalo_attach_verdict(ctx, result.status);
 }
 

@@ -13,6 +13,7 @@
 #include "ngx_http_katalo_conf_key.h"
 #include "ngx_http_katalo_conf_log.h"
 #include "ngx_http_katalo_conf_operation.h"
+#include "ngx_http_katalo_conf_zone.h"
 #include "ngx_http_katalo_cooldown.h"
 #include "ngx_http_katalo_idempotency.h"
 #include "ngx_http_katalo_status.h"
@@ -28,8 +29,6 @@ static char *ngx_http_katalo_conf_strip(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_katalo_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_katalo_conf_enum(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_katalo_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_array_t *ngx_http_katalo_conf_args(ngx_conf_t *cf);
 
@@ -173,7 +172,7 @@ ngx_command_t  ngx_http_katalo_commands[] = {
       NULL },
 
     { ngx_string("katalo_zone"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
       ngx_http_katalo_conf_zone,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
@@ -349,41 +348,6 @@ ngx_http_katalo_conf_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (klcf->allow_names == NULL) {
         return NGX_CONF_ERROR;
     }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_katalo_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_katalo_main_conf_t *kmcf = conf;
-
-    ssize_t     size;
-    ngx_str_t  *value;
-
-    if (kmcf->zone_size) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    size = ngx_parse_size(&value[1]);
-
-    if (size == NGX_ERROR || size == 0) {
-        return ngx_http_katalo_conf_error(cf,
-                   "invalid size \"%V\" in \"katalo_zone\", use a size such "
-                   "as \"1m\"", &value[1]);
-    }
-
-    if (size < (ssize_t) (8 * ngx_pagesize)) {
-        return ngx_http_katalo_conf_error(cf,
-                   "\"katalo_zone\" \"%V\" is too small, use at least %uzk",
-                   &value[1], 8 * ngx_pagesize / 1024);
-    }
-
-    kmcf->zone_size = size;
-    kmcf->zone_place = ngx_http_katalo_conf_place(cf);
 
     return NGX_CONF_OK;
 }

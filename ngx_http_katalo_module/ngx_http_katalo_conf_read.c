@@ -20,7 +20,6 @@ static char *ngx_http_katalo_conf_read_key(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_key_t *key);
 static char *ngx_http_katalo_conf_read_broken(ngx_conf_t *cf,
     ngx_http_katalo_key_t *key, ngx_http_katalo_key_error_t *error);
-static ngx_http_katalo_main_conf_t *ngx_http_katalo_conf_old(ngx_conf_t *cf);
 
 
 char *
@@ -161,7 +160,7 @@ ngx_http_katalo_conf_read_broken(ngx_conf_t *cf, ngx_http_katalo_key_t *key,
 
     ngx_http_katalo_key_log_error(key, NGX_LOG_WARN, cf->log, error);
 
-    okmcf = ngx_http_katalo_conf_old(cf);
+    okmcf = ngx_http_katalo_conf_read_old(cf);
     old = okmcf ? ngx_http_katalo_find_key(okmcf, &key->name) : NULL;
 
     if (old == NULL || !ngx_http_katalo_state_usable(old)) {
@@ -192,10 +191,8 @@ ngx_http_katalo_conf_read_broken(ngx_conf_t *cf, ngx_http_katalo_key_t *key,
 }
 
 
-/* NULL: the first configuration, or the first with this module */
-
-static ngx_http_katalo_main_conf_t *
-ngx_http_katalo_conf_old(ngx_conf_t *cf)
+ngx_http_katalo_main_conf_t *
+ngx_http_katalo_conf_read_old(ngx_conf_t *cf)
 {
     ngx_uint_t    i;
     ngx_cycle_t  *old;

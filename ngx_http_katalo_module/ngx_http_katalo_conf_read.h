@@ -15,5 +15,8 @@
 char *ngx_http_katalo_conf_read_keys(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf);
 
+/* the one before; NULL: the first, or the first with this module */
+ngx_http_katalo_main_conf_t *ngx_http_katalo_conf_read_old(ngx_conf_t *cf);
+
 
 #endif /* _NGX_HTTP_KATALO_CONF_READ_H_INCLUDED_ */

@@ -22,12 +22,10 @@
 #define _NGX_HTTP_KATALO_CONSUMER_NAME_H_INCLUDED_
 
 
-#include <ngx_config.h>
-#include <ngx_core.h>
+#include "ngx_http_katalo.h"
 
 
-/* bytes of a name, and of what is left of one that is longer */
-#define NGX_HTTP_KATALO_CONSUMER_LEN     128
+/* bytes that are left of a name that is longer */
 #define NGX_HTTP_KATALO_CONSUMER_BEGIN   95
 
 

@@ -47,6 +47,29 @@ typedef enum {
 } ngx_http_katalo_id_counter_e;
 
 
+/* classes of responses of a consumer */
+#define NGX_HTTP_KATALO_RESPONSE_CLASSES 6
+
+/* counters of a consumer; operations are as those of a key id */
+
+typedef enum {
+    NGX_HTTP_KATALO_CONSUMER_REQUESTS = 0,
+    NGX_HTTP_KATALO_CONSUMER_RESPONSES = NGX_HTTP_KATALO_CONSUMER_REQUESTS
+                                         + NGX_HTTP_KATALO_OPERATIONS,
+    NGX_HTTP_KATALO_CONSUMER_COUNTERS = NGX_HTTP_KATALO_CONSUMER_RESPONSES
+                                        + NGX_HTTP_KATALO_RESPONSE_CLASSES
+} ngx_http_katalo_consumer_counter_e;
+
+
+/* whose counters they are */
+
+typedef enum {
+    NGX_HTTP_KATALO_OF_KEY = 0,
+    NGX_HTTP_KATALO_OF_ID,
+    NGX_HTTP_KATALO_OF_CONSUMER
+} ngx_http_katalo_counters_of_e;
+
+
 typedef struct {
     ngx_uint_t                       counter;
     ngx_str_t                        name;
@@ -64,7 +87,7 @@ typedef struct {
     char                            *metric;
     char                            *label;     /* NULL: one counter */
     char                            *help;
-    ngx_uint_t                       of_id;     /* or of a key name */
+    ngx_http_katalo_counters_of_e    of;
     ngx_uint_t                       first;
     ngx_uint_t                       n;
     ngx_uint_t                       total;     /* JSON has their sum, too */
@@ -86,6 +109,9 @@ ngx_str_t *ngx_http_katalo_counters_name(ngx_http_katalo_counters_t *family,
 
 /* the place of a status in NGX_HTTP_KATALO_RESPONSES; 0 is no valid header */
 ngx_uint_t ngx_http_katalo_counters_status(ngx_uint_t status);
+
+/* the class of such a place, from NGX_HTTP_KATALO_CONSUMER_RESPONSES on */
+ngx_uint_t ngx_http_katalo_counters_class(ngx_uint_t place);
 
 /* upper bounds of the buckets in milliseconds; the last bucket has none */
 extern ngx_msec_t  ngx_http_katalo_counters_bounds[];

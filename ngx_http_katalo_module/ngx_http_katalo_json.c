@@ -4,7 +4,6 @@
  */
 
 
-#include "ngx_http_katalo_counters.h"
 #include "ngx_http_katalo_json.h"
 
 
@@ -42,6 +41,28 @@ ngx_http_katalo_json_string(u_char *p, const char *name, ngx_str_t *value)
     p = ngx_http_katalo_json_name(p, name);
 
     return value ? ngx_sprintf(p, "\"%V\"", value) : ngx_sprintf(p, "null");
+}
+
+
+u_char *
+ngx_http_katalo_json_quoted(u_char *p, ngx_str_t *value)
+{
+    size_t  i;
+
+    *p++ = '"';
+
+    for (i = 0; i < value->len; i++) {
+
+        if (value->data[i] == '"' || value->data[i] == '\\') {
+            *p++ = '\\';
+        }
+
+        *p++ = value->data[i];
+    }
+
+    *p++ = '"';
+
+    return p;
 }
 
 
@@ -91,13 +112,13 @@ ngx_http_katalo_json_seconds(u_char *p, uint64_t msec)
 
 u_char *
 ngx_http_katalo_json_counters(u_char *p, ngx_http_katalo_usage_t *usage,
-    ngx_uint_t of_id, uint64_t *counters, ngx_uint_t zeros)
+    ngx_http_katalo_counters_of_e of, uint64_t *counters, ngx_uint_t zeros)
 {
     ngx_http_katalo_counters_t  *family;
 
     for (family = ngx_http_katalo_counters; family->json; family++) {
 
-        if (family->of_id != of_id) {
+        if (family->of != of) {
             continue;
         }
 
@@ -110,7 +131,8 @@ ngx_http_katalo_json_counters(u_char *p, ngx_http_katalo_usage_t *usage,
         }
     }
 
-    return of_id ? ngx_http_katalo_json_histogram(p, counters, zeros) : p;
+    return of == NGX_HTTP_KATALO_OF_ID
+           ? ngx_http_katalo_json_histogram(p, counters, zeros) : p;
 }
 
 

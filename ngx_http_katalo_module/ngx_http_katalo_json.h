@@ -8,7 +8,7 @@
 #define _NGX_HTTP_KATALO_JSON_H_INCLUDED_
 
 
-#include "ngx_http_katalo.h"
+#include "ngx_http_katalo_counters.h"
 
 
 /*
@@ -23,6 +23,10 @@ u_char *ngx_http_katalo_json_name(u_char *p, const char *name);
 /* NULL is written as null */
 u_char *ngx_http_katalo_json_string(u_char *p, const char *name,
     ngx_str_t *value);
+
+/* the name of a consumer, in quotes; a label of Prometheus has the same form */
+u_char *ngx_http_katalo_json_quoted(u_char *p, ngx_str_t *value);
+
 u_char *ngx_http_katalo_json_number(u_char *p, const char *name, uint64_t n);
 u_char *ngx_http_katalo_json_boolean(u_char *p, const char *name,
     ngx_uint_t value);
@@ -34,13 +38,13 @@ u_char *ngx_http_katalo_json_time(u_char *p, const char *name, time_t t);
 u_char *ngx_http_katalo_json_seconds(u_char *p, uint64_t msec);
 
 /*
- * The families of counters of a key id, or of a key name, and of an id its
- * "upstream_seconds", whose buckets are cumulative as in Prometheus.  "zeros"
- * tells whether to write counters that are zero.
+ * The families of counters of a key name, a key id or a consumer, and of an id
+ * its "upstream_seconds", whose buckets are cumulative as in Prometheus.
+ * "zeros" tells whether to write counters that are zero.
  */
 u_char *ngx_http_katalo_json_counters(u_char *p,
-    ngx_http_katalo_usage_t *usage, ngx_uint_t of_id, uint64_t *counters,
-    ngx_uint_t zeros);
+    ngx_http_katalo_usage_t *usage, ngx_http_katalo_counters_of_e of,
+    uint64_t *counters, ngx_uint_t zeros);
 
 
 #endif /* _NGX_HTTP_KATALO_JSON_H_INCLUDED_ */

@@ -9,6 +9,7 @@
 #include "ngx_http_katalo_conf_access.h"
 #include "ngx_http_katalo_conf_identity.h"
 #include "ngx_http_katalo_conf_merge.h"
+#include "ngx_http_katalo_conf_read.h"
 #include "ngx_http_katalo_conf_text.h"
 #include "ngx_http_katalo_consumer.h"
 #include "ngx_http_katalo_cooldown.h"
@@ -92,7 +93,9 @@ ngx_http_katalo_init_main_conf(ngx_conf_t *cf, void *conf)
 
     if (ngx_http_katalo_attach_init(cf, kmcf) != NGX_OK
         || ngx_http_katalo_idempotency_init(cf, kmcf) != NGX_OK
-        || ngx_http_katalo_usage_zone_add(cf, kmcf) != NGX_OK)
+        || ngx_http_katalo_usage_zone_add(cf, kmcf,
+                                          ngx_http_katalo_conf_read_old(cf))
+           != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }

@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_katalo_consumed.h"
 #include "ngx_http_katalo_key.h"
 #include "ngx_http_katalo_rows.h"
 #include "ngx_http_katalo_slots.h"
@@ -226,8 +227,10 @@ ngx_http_katalo_rows_empty(ngx_http_katalo_usage_t *usage, ngx_uint_t row)
     }
 
     while (sh->keys[row].slots != NGX_HTTP_KATALO_NONE) {
-        ngx_http_katalo_slots_evict(sh, sh->keys[row].slots);
+        ngx_http_katalo_slots_evict(usage, sh->keys[row].slots);
     }
+
+    ngx_http_katalo_consumed_forget(usage, row);
 
     ngx_http_katalo_stripes_clear_row(sh, row);
     ngx_http_katalo_zone_init_row(&sh->keys[row]);
@@ -293,7 +296,8 @@ ngx_http_katalo_rows_logged(ngx_http_katalo_usage_t *usage, ngx_uint_t row)
 
     ngx_http_katalo_zone_sum_key(sh, row, total);
 
-    return ngx_memcmp(total, sh->keys[row].flushed, sizeof(total)) == 0;
+    return ngx_memcmp(total, sh->keys[row].flushed, sizeof(total)) == 0
+           && ngx_http_katalo_consumed_logged(usage, row);
 }
 
 

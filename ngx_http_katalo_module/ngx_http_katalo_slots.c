@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_katalo_consumed.h"
 #include "ngx_http_katalo_slots.h"
 #include "ngx_http_katalo_stripes.h"
 
@@ -51,6 +52,9 @@ ngx_http_katalo_slots_take(ngx_http_katalo_usage_t *usage, ngx_uint_t row,
 
     ngx_http_katalo_stripes_clear_slot(sh, slot);
     ngx_memzero(shid->flushed, sizeof(shid->flushed));
+    ngx_memzero(shid->named, sizeof(shid->named));
+    shid->named_first = 0;
+    shid->named_last = 0;
 
     ngx_memcpy(shid->data, id->data, id->len);
     shid->serial = ++sh->serial;
@@ -103,7 +107,7 @@ ngx_http_katalo_slots_free(ngx_http_katalo_usage_t *usage)
     slot = ngx_http_katalo_slots_oldest(usage);
 
     if (slot != NGX_HTTP_KATALO_NONE) {
-        ngx_http_katalo_slots_evict(sh, slot);
+        ngx_http_katalo_slots_evict(usage, slot);
 
         /* a previous id is logged in time for the next one */
 
@@ -160,17 +164,16 @@ ngx_http_katalo_slots_oldest(ngx_http_katalo_usage_t *usage)
 }
 
 
-/*
- * A process that is killed in between leaves a slot that is in no list, with
- * an id, and is not held: it is given away later.
- */
+/* a process that was killed may have left a slot that is in no list */
 
 void
-ngx_http_katalo_slots_evict(ngx_http_katalo_sh_t *sh, ngx_uint_t slot)
+ngx_http_katalo_slots_evict(ngx_http_katalo_usage_t *usage, ngx_uint_t slot)
 {
     ngx_uint_t                *link;
+    ngx_http_katalo_sh_t      *sh;
     ngx_http_katalo_sh_key_t  *shkey;
 
+    sh = usage->sh;
     shkey = &sh->keys[sh->ids[slot].row];
 
     (void) ngx_atomic_cmp_set(&shkey->rejected, slot + 1, 0);
@@ -182,15 +185,10 @@ ngx_http_katalo_slots_evict(ngx_http_katalo_sh_t *sh, ngx_uint_t slot)
         /* void */
     }
 
-    if (*link == slot) {
-        *link = sh->ids[slot].next;
-    }
-
     sh->unused = ngx_min(sh->unused, slot);
 
-    ngx_memory_barrier();
-
-    sh->ids[slot].id.len = 0;
+    ngx_http_katalo_consumed_unlink(usage, slot,
+                                    *link == slot ? link : NULL);
 }
 
 

@@ -19,15 +19,16 @@ ngx_uint_t ngx_http_katalo_slots_take(ngx_http_katalo_usage_t *usage,
     ngx_uint_t row, ngx_str_t *id);
 
 /* frees the slot */
-void ngx_http_katalo_slots_evict(ngx_http_katalo_sh_t *sh, ngx_uint_t slot);
+void ngx_http_katalo_slots_evict(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t slot);
 
 /* has the usage log the counts of the slot, or is there no usage log? */
 ngx_uint_t ngx_http_katalo_slots_logged(ngx_http_katalo_usage_t *usage,
     ngx_uint_t slot);
 
 /*
- * A slot or a row is wanted whose counts the usage log does not have: makes
- * its next pass due.
+ * Room is wanted whose counts the usage log does not have: makes its next pass
+ * due.  This needs no mutex.
  */
 void ngx_http_katalo_slots_want(ngx_http_katalo_usage_t *usage);
 

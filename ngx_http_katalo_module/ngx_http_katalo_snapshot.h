@@ -42,6 +42,21 @@ typedef struct {
 } ngx_http_katalo_id_row_t;
 
 
+/* a consumer of a key name; empty: none, "*": those that found no room */
+
+typedef struct {
+    ngx_str_t                        name;          /* of the key */
+    ngx_uint_t                       row;           /* its number */
+    ngx_uint_t                       serial;
+    ngx_str_t                        consumer;
+    u_char                           data[NGX_HTTP_KATALO_CONSUMER_LEN];
+    time_t                           first_used;
+    time_t                           last_used;
+    uint64_t                         requests;      /* all together */
+    uint64_t                        counters[NGX_HTTP_KATALO_CONSUMER_COUNTERS];
+} ngx_http_katalo_consumer_row_t;
+
+
 typedef struct {
     ngx_str_t                        name;
     uint64_t                         addresses;
@@ -53,6 +68,7 @@ typedef struct {
 #define NGX_HTTP_KATALO_ROWS_OF_KEYS       0x01
 #define NGX_HTTP_KATALO_ROWS_OF_IDS        0x02
 #define NGX_HTTP_KATALO_ROWS_OF_HOSTS      0x04
+#define NGX_HTTP_KATALO_ROWS_OF_CONSUMERS  0x08
 
 
 typedef struct {
@@ -62,6 +78,8 @@ typedef struct {
     uint64_t                         unattributed;
     ngx_uint_t                       slots_used;
     ngx_uint_t                       slots_free;
+    ngx_uint_t                       consumers_used;
+    ngx_uint_t                       consumers_free;
 
     /* where a renderer is: see ngx_http_katalo_status_render.h */
 
@@ -69,6 +87,7 @@ typedef struct {
     ngx_uint_t                       rows;
     ngx_uint_t                       key;           /* number of the row */
     ngx_uint_t                       id;            /* number in its key */
+    ngx_uint_t                       consumer;      /* number in its key */
     ngx_uint_t                       host;          /* number of the row */
     ngx_uint_t                       done;
 } ngx_http_katalo_snapshot_t;

@@ -11,10 +11,10 @@
 
 
 #include "ngx_http_katalo_conf_error.h"
-#include "ngx_http_katalo_hosts.h"
 #include "ngx_http_katalo_response.h"
 #include "ngx_http_katalo_status.h"
 #include "ngx_http_katalo_status_ready.h"
+#include "ngx_http_katalo_status_walk.h"
 #include "ngx_http_katalo_usage_read.h"
 
 
@@ -106,9 +106,13 @@ ngx_http_katalo_status_handler(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    ngx_http_katalo_status_page_init(&ctx->page,
+    if (ngx_http_katalo_status_walk_init(&ctx->page, r->pool,
                  ngx_http_get_module_main_conf(r, ngx_http_katalo_module),
-                 format->renderer);
+                 format->renderer)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     ctx->buf = ngx_create_temp_buf(r->pool, NGX_HTTP_KATALO_STATUS_BUFFER);
     if (ctx->buf == NULL) {
@@ -304,7 +308,7 @@ ngx_http_katalo_status_send(ngx_http_request_t *r,
 
     while (!snapshot->done && b->end - b->last >= NGX_HTTP_KATALO_STATUS_PIECE)
     {
-        b->last = ngx_http_katalo_status_piece(&ctx->page, b->last);
+        b->last = ngx_http_katalo_status_walk(&ctx->page, b->last);
     }
 
     b->flush = !snapshot->done;
@@ -315,97 +319,6 @@ ngx_http_katalo_status_send(ngx_http_request_t *r,
     out.next = NULL;
 
     return ngx_http_output_filter(r, &out);
-}
-
-
-void
-ngx_http_katalo_status_page_init(ngx_http_katalo_page_t *page,
-    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_renderer_t *renderer)
-{
-    ngx_http_katalo_snapshot_t  *snapshot;
-
-    ngx_memzero(page, sizeof(ngx_http_katalo_page_t));
-
-    page->conf = kmcf;
-    page->renderer = renderer;
-
-    snapshot = &page->snapshot;
-
-    snapshot->usage = kmcf->usage;
-    snapshot->time = ngx_time();
-
-    if (kmcf->usage) {
-        ngx_http_katalo_usage_read(kmcf->usage, snapshot);
-    }
-}
-
-
-u_char *
-ngx_http_katalo_status_piece(ngx_http_katalo_page_t *page, u_char *p)
-{
-    ngx_http_katalo_key_t       **keys;
-    ngx_http_katalo_renderer_t   *renderer;
-    ngx_http_katalo_snapshot_t   *snapshot;
-
-    renderer = page->renderer;
-    snapshot = &page->snapshot;
-    keys = page->conf->keys.elts;
-
-    if (snapshot->rows == 0) {
-        p = renderer->begin(snapshot, p);
-
-        snapshot->key = 0;
-        snapshot->host = 0;
-        snapshot->pass += (snapshot->rows == 0);
-
-        return p;
-    }
-
-    if ((snapshot->rows & NGX_HTTP_KATALO_ROWS_OF_HOSTS)
-        && ngx_http_katalo_hosts_read(page->conf, snapshot->host,
-                                     &page->host)
-           == NGX_OK)
-    {
-        p = renderer->host(snapshot, p, &page->host);
-        snapshot->host++;
-
-        return p;
-    }
-
-    if (snapshot->key == page->conf->keys.nelts
-        || (snapshot->rows & NGX_HTTP_KATALO_ROWS_OF_HOSTS))
-    {
-        snapshot->pass++;
-        snapshot->rows = 0;
-
-        return p;
-    }
-
-    if ((snapshot->rows & NGX_HTTP_KATALO_ROWS_OF_KEYS) && !page->entered) {
-        page->entered = 1;
-        ngx_http_katalo_usage_read_key(keys[snapshot->key], &page->key);
-
-        return renderer->key(snapshot, p, &page->key);
-    }
-
-    if ((snapshot->rows & NGX_HTTP_KATALO_ROWS_OF_IDS)
-        && ngx_http_katalo_usage_read_id(keys[snapshot->key], page->serial,
-                                         &page->id)
-           == NGX_OK)
-    {
-        page->serial = page->id.serial;
-        p = renderer->id(snapshot, p, &page->id);
-        snapshot->id++;
-
-        return p;
-    }
-
-    snapshot->key++;
-    snapshot->id = 0;
-    page->serial = 0;
-    page->entered = 0;
-
-    return p;
 }
 
 

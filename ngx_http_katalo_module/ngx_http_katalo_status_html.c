@@ -38,7 +38,7 @@ static ngx_int_t ngx_http_katalo_status_hash(ngx_str_t *hash, char *begin,
 
 
 ngx_http_katalo_renderer_t  ngx_http_katalo_status_html = {
-    ngx_http_katalo_status_html_begin, NULL, NULL, NULL
+    ngx_http_katalo_status_html_begin, NULL, NULL, NULL, NULL
 };
 
 

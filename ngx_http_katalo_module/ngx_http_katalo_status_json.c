@@ -17,6 +17,9 @@ static u_char *ngx_http_katalo_status_json_key(
 static u_char *ngx_http_katalo_status_json_id(
     ngx_http_katalo_snapshot_t *snapshot, u_char *p,
     ngx_http_katalo_id_row_t *row);
+static u_char *ngx_http_katalo_status_json_consumer(
+    ngx_http_katalo_snapshot_t *snapshot, u_char *p,
+    ngx_http_katalo_consumer_row_t *row);
 static u_char *ngx_http_katalo_status_json_host(
     ngx_http_katalo_snapshot_t *snapshot, u_char *p,
     ngx_http_katalo_host_row_t *row);
@@ -26,11 +29,12 @@ ngx_http_katalo_renderer_t  ngx_http_katalo_status_json = {
     ngx_http_katalo_status_json_begin,
     ngx_http_katalo_status_json_key,
     ngx_http_katalo_status_json_id,
+    ngx_http_katalo_status_json_consumer,
     ngx_http_katalo_status_json_host
 };
 
 
-/* the next key, or the second pass, ends the ids of the key before */
+/* the next key, or the second pass, ends the consumers of the key before */
 
 static u_char *
 ngx_http_katalo_status_json_begin(ngx_http_katalo_snapshot_t *snapshot,
@@ -47,7 +51,8 @@ ngx_http_katalo_status_json_begin(ngx_http_katalo_snapshot_t *snapshot,
         return ngx_sprintf(p, "]}\n");
     }
 
-    snapshot->rows = NGX_HTTP_KATALO_ROWS_OF_KEYS|NGX_HTTP_KATALO_ROWS_OF_IDS;
+    snapshot->rows = NGX_HTTP_KATALO_ROWS_OF_KEYS|NGX_HTTP_KATALO_ROWS_OF_IDS
+                     |NGX_HTTP_KATALO_ROWS_OF_CONSUMERS;
 
     *p++ = '{';
     p = ngx_http_katalo_json_time(p, "time", snapshot->time);
@@ -75,7 +80,9 @@ ngx_http_katalo_status_json_key(ngx_http_katalo_snapshot_t *snapshot,
     p = ngx_http_katalo_json_boolean(p, "rejected", row->rejected);
     p = ngx_http_katalo_json_boolean(p, "source_ok", row->source_ok);
     p = ngx_http_katalo_json_boolean(p, "reload_only", row->reload_only);
-    p = ngx_http_katalo_json_counters(p, snapshot->usage, 0, row->counters, 1);
+    p = ngx_http_katalo_json_counters(p, snapshot->usage,
+                                      NGX_HTTP_KATALO_OF_KEY, row->counters,
+                                      1);
     p = ngx_http_katalo_json_time(p, "leaked_key_seen", row->leaked);
     p = ngx_http_katalo_json_number(p, "in_flight", row->in_flight);
     p = ngx_http_katalo_json_name(p, "cooldown");
@@ -108,7 +115,32 @@ ngx_http_katalo_status_json_id(ngx_http_katalo_snapshot_t *snapshot,
                     snapshot->id ? "," : "", &row->id,
                     row->state);
 
-    p = ngx_http_katalo_json_counters(p, snapshot->usage, 1, row->counters, 1);
+    p = ngx_http_katalo_json_counters(p, snapshot->usage,
+                                      NGX_HTTP_KATALO_OF_ID, row->counters, 1);
+    p = ngx_http_katalo_json_time(p, "first_used", row->first_used);
+    p = ngx_http_katalo_json_time(p, "last_used", row->last_used);
+
+    *p++ = '}';
+
+    return p;
+}
+
+
+/* there may be many of them: zeros are left out */
+
+static u_char *
+ngx_http_katalo_status_json_consumer(ngx_http_katalo_snapshot_t *snapshot,
+    u_char *p, ngx_http_katalo_consumer_row_t *row)
+{
+    if (row == NULL) {
+        return ngx_sprintf(p, "],\"consumers\":[");
+    }
+
+    p = ngx_sprintf(p, "%s{\"consumer\":", snapshot->consumer ? "," : "");
+    p = ngx_http_katalo_json_quoted(p, &row->consumer);
+    p = ngx_http_katalo_json_counters(p, snapshot->usage,
+                                      NGX_HTTP_KATALO_OF_CONSUMER,
+                                      row->counters, 0);
     p = ngx_http_katalo_json_time(p, "first_used", row->first_used);
     p = ngx_http_katalo_json_time(p, "last_used", row->last_used);
 

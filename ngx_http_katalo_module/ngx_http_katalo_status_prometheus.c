@@ -8,15 +8,16 @@
  * Prometheus text format 0.0.4.  Counters of zero are written, since rate()
  * misses the first increment of a new series.
  *
- * Label values need no escaping: the configuration and the key reader accept
- * only letters, digits, "_", "-" and "." in names and ids, and a host is one
- * that name servers were asked for.
+ * Names of consumers are escaped.  Other label values need it not: the
+ * configuration and the key reader accept only letters, digits, "_", "-" and
+ * "." in names and ids, and a host is one that name servers were asked for.
  */
 
 
 #include "ngx_http_katalo_counters.h"
 #include "ngx_http_katalo_json.h"
 #include "ngx_http_katalo_operation.h"
+#include "ngx_http_katalo_status_prometheus_id.h"
 #include "ngx_http_katalo_status_render.h"
 
 
@@ -42,6 +43,8 @@ static u_char *ngx_http_katalo_prometheus_head(u_char *p, char *metric,
 static u_char *ngx_http_katalo_prometheus_build(u_char *p);
 static u_char *ngx_http_katalo_prometheus_zone(u_char *p,
     ngx_http_katalo_snapshot_t *snapshot);
+static u_char *ngx_http_katalo_prometheus_places(u_char *p, char *metric,
+    char *help, ngx_uint_t used, ngx_uint_t free);
 static u_char *ngx_http_katalo_prometheus_key(
     ngx_http_katalo_snapshot_t *snapshot, u_char *p,
     ngx_http_katalo_key_row_t *row);
@@ -50,6 +53,9 @@ static u_char *ngx_http_katalo_prometheus_cooldown(u_char *p, char *metric,
 static u_char *ngx_http_katalo_prometheus_id(
     ngx_http_katalo_snapshot_t *snapshot, u_char *p,
     ngx_http_katalo_id_row_t *row);
+static u_char *ngx_http_katalo_prometheus_consumer(
+    ngx_http_katalo_snapshot_t *snapshot, u_char *p,
+    ngx_http_katalo_consumer_row_t *row);
 static u_char *ngx_http_katalo_prometheus_host(
     ngx_http_katalo_snapshot_t *snapshot, u_char *p,
     ngx_http_katalo_host_row_t *row);
@@ -57,21 +63,13 @@ static u_char *ngx_http_katalo_prometheus_counters(
     ngx_http_katalo_snapshot_t *snapshot, u_char *p,
     ngx_http_katalo_counters_t *family, ngx_str_t *key, ngx_str_t *id,
     uint64_t *counters);
-static u_char *ngx_http_katalo_prometheus_series(u_char *p, char *metric,
-    char *suffix, ngx_str_t *key, ngx_str_t *id);
-static u_char *ngx_http_katalo_prometheus_histogram(u_char *p, char *metric,
-    ngx_http_katalo_id_row_t *row);
-static u_char *ngx_http_katalo_prometheus_bound(u_char *p, ngx_uint_t bucket);
-static u_char *ngx_http_katalo_prometheus_last_used(u_char *p, char *metric,
-    ngx_http_katalo_id_row_t *row);
-static u_char *ngx_http_katalo_prometheus_info(u_char *p, char *metric,
-    ngx_http_katalo_id_row_t *row);
 
 
 ngx_http_katalo_renderer_t  ngx_http_katalo_status_prometheus = {
     ngx_http_katalo_prometheus_begin,
     ngx_http_katalo_prometheus_key,
     ngx_http_katalo_prometheus_id,
+    ngx_http_katalo_prometheus_consumer,
     ngx_http_katalo_prometheus_host
 };
 
@@ -138,16 +136,21 @@ ngx_http_katalo_prometheus_begin(ngx_http_katalo_snapshot_t *snapshot,
     ngx_http_katalo_metric_t    *metric;
     ngx_http_katalo_counters_t  *family;
 
+    static ngx_uint_t  rows[] = {
+        NGX_HTTP_KATALO_ROWS_OF_KEYS,
+        NGX_HTTP_KATALO_ROWS_OF_IDS,
+        NGX_HTTP_KATALO_ROWS_OF_CONSUMERS
+    };
+
     family = ngx_http_katalo_prometheus_pass(snapshot, &metric);
 
     if (family) {
-        snapshot->rows = family->of_id ? NGX_HTTP_KATALO_ROWS_OF_IDS
-                                       : NGX_HTTP_KATALO_ROWS_OF_KEYS;
+        snapshot->rows = rows[family->of];
 
         p = ngx_http_katalo_prometheus_head(p, family->metric, "counter",
                                             family->help);
 
-        if (snapshot->usage && !family->of_id
+        if (snapshot->usage && family->of == NGX_HTTP_KATALO_OF_KEY
             && family->first == NGX_HTTP_KATALO_DENIED)
         {
             p = ngx_sprintf(p, "%s{key=\"\",reason=\"no_key\"} %uL\n",
@@ -219,13 +222,12 @@ ngx_http_katalo_prometheus_zone(u_char *p,
         return p;
     }
 
-    p = ngx_http_katalo_prometheus_head(p, "katalo_zone_slots", "gauge",
-                                        "Places for public key ids in the "
-                                        "shared memory zone.");
-
-    p = ngx_sprintf(p, "katalo_zone_slots{state=\"used\"} %ui\n"
-                       "katalo_zone_slots{state=\"free\"} %ui\n",
-                    snapshot->slots_used, snapshot->slots_free);
+    p = ngx_http_katalo_prometheus_places(p, "katalo_zone_slots",
+                        "Places for public key ids in the shared memory zone.",
+                        snapshot->slots_used, snapshot->slots_free);
+    p = ngx_http_katalo_prometheus_places(p, "katalo_zone_consumers",
+                        "Places for consumers in the shared memory zone.",
+                        snapshot->consumers_used, snapshot->consumers_free);
 
     p = ngx_http_katalo_prometheus_head(p, "katalo_unattributed_requests_total",
                                         "counter",
@@ -234,6 +236,17 @@ ngx_http_katalo_prometheus_zone(u_char *p,
 
     return ngx_sprintf(p, "katalo_unattributed_requests_total %uL\n",
                        snapshot->unattributed);
+}
+
+
+static u_char *
+ngx_http_katalo_prometheus_places(u_char *p, char *metric, char *help,
+    ngx_uint_t used, ngx_uint_t free)
+{
+    p = ngx_http_katalo_prometheus_head(p, metric, "gauge", help);
+
+    return ngx_sprintf(p, "%s{state=\"used\"} %ui\n%s{state=\"free\"} %ui\n",
+                       metric, used, metric, free);
 }
 
 
@@ -302,6 +315,39 @@ ngx_http_katalo_prometheus_id(ngx_http_katalo_snapshot_t *snapshot, u_char *p,
 }
 
 
+/* there may be many of them: zeros are left out */
+
+static u_char *
+ngx_http_katalo_prometheus_consumer(ngx_http_katalo_snapshot_t *snapshot,
+    u_char *p, ngx_http_katalo_consumer_row_t *row)
+{
+    uint64_t                     n;
+    ngx_uint_t                   i;
+    ngx_http_katalo_metric_t    *metric;
+    ngx_http_katalo_counters_t  *family;
+
+    family = ngx_http_katalo_prometheus_pass(snapshot, &metric);
+
+    for (i = 0; row && family && i < family->n; i++) {
+        n = row->counters[family->first + i];
+
+        if (n == 0) {
+            continue;
+        }
+
+        p = ngx_http_katalo_prometheus_series(p, family->metric, "",
+                                              &row->name, NULL);
+        p = ngx_sprintf(p, ",consumer=");
+        p = ngx_http_katalo_json_quoted(p, &row->consumer);
+        p = ngx_sprintf(p, ",%s=\"%V\"} %uL\n", family->label,
+                        ngx_http_katalo_counters_name(family, snapshot->usage,
+                                                      i), n);
+    }
+
+    return p;
+}
+
+
 static u_char *
 ngx_http_katalo_prometheus_host(ngx_http_katalo_snapshot_t *snapshot,
     u_char *p, ngx_http_katalo_host_row_t *row)
@@ -350,90 +396,4 @@ ngx_http_katalo_prometheus_counters(ngx_http_katalo_snapshot_t *snapshot,
     }
 
     return p;
-}
-
-
-/* without the bracket that ends the labels */
-
-static u_char *
-ngx_http_katalo_prometheus_series(u_char *p, char *metric, char *suffix,
-    ngx_str_t *key, ngx_str_t *id)
-{
-    p = ngx_sprintf(p, "%s%s{key=\"%V\"", metric, suffix, key);
-
-    return id ? ngx_sprintf(p, ",key_id=\"%V\"", id) : p;
-}
-
-
-static u_char *
-ngx_http_katalo_prometheus_histogram(u_char *p, char *metric,
-    ngx_http_katalo_id_row_t *row)
-{
-    uint64_t    count;
-    ngx_uint_t  i;
-
-    count = 0;
-
-    for (i = 0; i < NGX_HTTP_KATALO_BUCKETS; i++) {
-        count += row->counters[NGX_HTTP_KATALO_UPSTREAM_TIME + i];
-
-        p = ngx_http_katalo_prometheus_series(p, metric, "_bucket",
-                                              &row->name, &row->id);
-        p = ngx_sprintf(p, ",le=\"");
-        p = ngx_http_katalo_prometheus_bound(p, i);
-        p = ngx_sprintf(p, "\"} %uL\n", count);
-    }
-
-    p = ngx_http_katalo_prometheus_series(p, metric, "_sum", &row->name,
-                                          &row->id);
-    p = ngx_sprintf(p, "} ");
-    p = ngx_http_katalo_json_seconds(p,
-                                row->counters[NGX_HTTP_KATALO_UPSTREAM_MSEC]);
-    *p++ = '\n';
-
-    p = ngx_http_katalo_prometheus_series(p, metric, "_count", &row->name,
-                                          &row->id);
-
-    return ngx_sprintf(p, "} %uL\n", count);
-}
-
-
-/* as Prometheus writes numbers, since it compares labels as text */
-
-static u_char *
-ngx_http_katalo_prometheus_bound(u_char *p, ngx_uint_t bucket)
-{
-    if (bucket == NGX_HTTP_KATALO_BUCKETS - 1) {
-        return ngx_sprintf(p, "+Inf");
-    }
-
-    p = ngx_http_katalo_json_seconds(p,
-                                      ngx_http_katalo_counters_bounds[bucket]);
-
-    while (p[-1] == '0') {
-        p--;
-    }
-
-    return p[-1] == '.' ? p - 1 : p;
-}
-
-
-static u_char *
-ngx_http_katalo_prometheus_last_used(u_char *p, char *metric,
-    ngx_http_katalo_id_row_t *row)
-{
-    p = ngx_http_katalo_prometheus_series(p, metric, "", &row->name, &row->id);
-
-    return ngx_sprintf(p, "} %T\n", row->last_used);
-}
-
-
-static u_char *
-ngx_http_katalo_prometheus_info(u_char *p, char *metric,
-    ngx_http_katalo_id_row_t *row)
-{
-    p = ngx_http_katalo_prometheus_series(p, metric, "", &row->name, &row->id);
-
-    return ngx_sprintf(p, ",source=\"%V\",state=\"%s\"} 1\n",
-                       &row->source, row->state);
 }

@@ -21,7 +21,8 @@
 /*
  * A page is written in passes over all keys, or all hosts.  "begin" begins a
  * pass and sets "rows" to the rows that the pass needs, or "done" after the
- * last pass.  Each handler writes at p and returns the end of its text.
+ * last pass.  Each handler writes at p and returns the end of its text.  The
+ * consumers of a key follow its ids; before the first one, "row" is NULL.
  */
 
 typedef struct {
@@ -36,6 +37,10 @@ typedef struct {
                                          ngx_http_katalo_snapshot_t *snapshot,
                                          u_char *p,
                                          ngx_http_katalo_id_row_t *row);
+    u_char                        *(*consumer)(
+                                         ngx_http_katalo_snapshot_t *snapshot,
+                                         u_char *p,
+                                         ngx_http_katalo_consumer_row_t *row);
     u_char                        *(*host)(
                                          ngx_http_katalo_snapshot_t *snapshot,
                                          u_char *p,

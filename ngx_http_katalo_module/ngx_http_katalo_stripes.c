@@ -205,6 +205,24 @@ void
 ngx_http_katalo_stripes_times(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
     time_t *first_used, time_t *last_used)
 {
+    time_t  first;
+
+    ngx_http_katalo_stripes_nobody_times(sh, slot, first_used, last_used);
+
+    first = sh->ids[slot].named_first;
+
+    if (first && (*first_used == 0 || first < *first_used)) {
+        *first_used = first;
+    }
+
+    *last_used = ngx_max(*last_used, sh->ids[slot].named_last);
+}
+
+
+void
+ngx_http_katalo_stripes_nobody_times(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
+    time_t *first_used, time_t *last_used)
+{
     time_t                        first;
     ngx_uint_t                    n;
     ngx_http_katalo_id_stripe_t  *stripe;

@@ -40,6 +40,10 @@ ngx_uint_t ngx_http_katalo_stripes_in_flight(ngx_http_katalo_usage_t *usage,
 void ngx_http_katalo_stripes_times(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
     time_t *first_used, time_t *last_used);
 
+/* the same of requests without a consumer */
+void ngx_http_katalo_stripes_nobody_times(ngx_http_katalo_sh_t *sh,
+    ngx_uint_t slot, time_t *first_used, time_t *last_used);
+
 /* counters and gauges of a row, or of a slot, that is given away */
 void ngx_http_katalo_stripes_clear_row(ngx_http_katalo_sh_t *sh,
     ngx_uint_t row);

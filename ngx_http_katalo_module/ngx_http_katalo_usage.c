@@ -4,7 +4,9 @@
  */
 
 
+#include "ngx_http_katalo_consumed.h"
 #include "ngx_http_katalo_key.h"
+#include "ngx_http_katalo_slots.h"
 #include "ngx_http_katalo_state.h"
 #include "ngx_http_katalo_usage.h"
 
@@ -45,7 +47,8 @@ ngx_http_katalo_usage_no_key(ngx_http_katalo_usage_t *usage)
 
 
 ngx_uint_t
-ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key, ngx_uint_t operation)
+ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key, ngx_uint_t operation,
+    ngx_http_katalo_consumer_t *consumer)
 {
     time_t                        now;
     ngx_uint_t                    column;
@@ -62,6 +65,20 @@ ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key, ngx_uint_t operation)
 
     stripe = &key->usage->ids[key->slot];
     column = key->usage->columns[operation];
+
+    if (consumer) {
+        ngx_http_katalo_zone_add(stripe->in_flight[key->usage->place], 1);
+
+        if (ngx_http_katalo_consumed_start(key->usage, key->slot, column,
+                                           consumer)
+            == NGX_DECLINED)
+        {
+            ngx_http_katalo_slots_want(key->usage);
+        }
+
+        return key->slot;
+    }
+
     now = ngx_time();
 
     ngx_http_katalo_zone_add(stripe->counters[NGX_HTTP_KATALO_REQUESTS
@@ -80,9 +97,9 @@ ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key, ngx_uint_t operation)
 
 void
 ngx_http_katalo_usage_finish(ngx_http_katalo_key_t *key, ngx_uint_t slot,
-    ngx_http_katalo_result_t *result)
+    ngx_http_katalo_consumer_t *consumer, ngx_http_katalo_result_t *result)
 {
-    ngx_uint_t                    bucket;
+    ngx_uint_t                    bucket, status;
     ngx_atomic_t                 *counters;
     ngx_http_katalo_id_stripe_t  *stripe;
 
@@ -99,8 +116,16 @@ ngx_http_katalo_usage_finish(ngx_http_katalo_key_t *key, ngx_uint_t slot,
         bucket++;
     }
 
-    ngx_http_katalo_zone_add(counters[NGX_HTTP_KATALO_RESPONSES
-                        + ngx_http_katalo_counters_status(result->status)], 1);
+    status = ngx_http_katalo_counters_status(result->status);
+
+    if (consumer) {
+        ngx_http_katalo_consumed_finish(key->usage, slot, status, consumer);
+
+    } else {
+        ngx_http_katalo_zone_add(counters[NGX_HTTP_KATALO_RESPONSES + status],
+                                 1);
+    }
+
     ngx_http_katalo_zone_add(counters[NGX_HTTP_KATALO_UPSTREAM_TIME + bucket],
                              1);
     ngx_http_katalo_zone_add(counters[NGX_HTTP_KATALO_UPSTREAM_MSEC],

@@ -21,7 +21,7 @@
 #include "ngx_http_katalo_json.h"
 #include "ngx_http_katalo_usage_flush.h"
 #include "ngx_http_katalo_usage_log.h"
-#include <poll.h>
+#include "ngx_http_katalo_usage_write.h"
 
 
 /* of syslog: priority, time, host and tag */
@@ -32,19 +32,15 @@ static ngx_int_t ngx_http_katalo_usage_flush_pending(
     ngx_http_katalo_usage_t *usage);
 static ngx_uint_t ngx_http_katalo_usage_fill(ngx_http_katalo_usage_t *usage,
     ngx_uint_t place);
+static ngx_uint_t ngx_http_katalo_usage_fill_consumer(
+    ngx_http_katalo_usage_t *usage, ngx_uint_t place);
+static void ngx_http_katalo_usage_begin(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t row, ngx_uint_t slot);
 static ngx_uint_t ngx_http_katalo_usage_fill_line(
     ngx_http_katalo_usage_t *usage, ngx_uint_t row, ngx_uint_t slot);
 static ngx_uint_t ngx_http_katalo_usage_delta(uint64_t *delta, uint64_t *total,
     uint64_t *flushed, ngx_uint_t n);
 static void ngx_http_katalo_usage_done(ngx_http_katalo_usage_t *usage);
-static ngx_int_t ngx_http_katalo_usage_write(
-    ngx_http_katalo_usage_log_t *log, ngx_http_katalo_sh_line_t *line,
-    u_char *buf, size_t len);
-static ngx_int_t ngx_http_katalo_usage_write_file(ngx_fd_t fd, off_t size,
-    ngx_http_katalo_sh_line_t *line, u_char *buf, size_t len);
-static ngx_int_t ngx_http_katalo_usage_write_pipe(
-    ngx_http_katalo_usage_log_t *log, ngx_http_katalo_sh_line_t *line,
-    u_char *buf, size_t len);
 
 
 ngx_int_t
@@ -138,6 +134,10 @@ ngx_http_katalo_usage_fill(ngx_http_katalo_usage_t *usage, ngx_uint_t place)
                                                      place);
         }
 
+    } else if (place >= sh->slots + sh->rows) {
+        filled = ngx_http_katalo_usage_fill_consumer(usage,
+                                               place - sh->slots - sh->rows);
+
     } else {
         row = place - sh->slots;
         shkey = &sh->keys[row];
@@ -156,6 +156,63 @@ ngx_http_katalo_usage_fill(ngx_http_katalo_usage_t *usage, ngx_uint_t place)
 }
 
 
+/* as long as the mutex is held, the consumer does not give way */
+
+static ngx_uint_t
+ngx_http_katalo_usage_fill_consumer(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t place)
+{
+    ngx_uint_t                       changed;
+    ngx_http_katalo_sh_line_t       *line;
+    ngx_http_katalo_consumer_row_t   row;
+
+    line = &usage->sh->line;
+    changed = 0;
+
+    ngx_http_katalo_consumers_lock(usage);
+
+    if (ngx_http_katalo_consumed_read(usage, place, &row) == NGX_OK) {
+        ngx_http_katalo_usage_begin(usage, row.row, NGX_HTTP_KATALO_NONE);
+
+        line->of_key = 0;
+        line->counts = ngx_http_katalo_consumed_counts(usage, place);
+        line->consumer.len = row.consumer.len;
+        line->consumer.data = line->data;
+
+        ngx_memcpy(line->data, row.data, row.consumer.len);
+        ngx_memcpy(line->id_total, row.counters, sizeof(row.counters));
+
+        changed = ngx_http_katalo_usage_delta(line->id_delta, line->id_total,
+                                           line->counts->flushed,
+                                           NGX_HTTP_KATALO_CONSUMER_COUNTERS);
+
+        ngx_memory_barrier();
+
+        line->pending = changed;
+    }
+
+    ngx_http_katalo_consumers_unlock(usage);
+
+    return changed;
+}
+
+
+static void
+ngx_http_katalo_usage_begin(ngx_http_katalo_usage_t *usage, ngx_uint_t row,
+    ngx_uint_t slot)
+{
+    ngx_http_katalo_sh_line_t  *line;
+
+    line = &usage->sh->line;
+
+    line->number = line->lines + 1;
+    line->time = ngx_time();
+    line->interval = usage->log->interval;
+    line->row = row;
+    line->slot = slot;
+}
+
+
 static ngx_uint_t
 ngx_http_katalo_usage_fill_line(ngx_http_katalo_usage_t *usage, ngx_uint_t row,
     ngx_uint_t slot)
@@ -171,12 +228,10 @@ ngx_http_katalo_usage_fill_line(ngx_http_katalo_usage_t *usage, ngx_uint_t row,
 
     changed = 0;
 
-    line->number = line->lines + 1;
-    line->time = ngx_time();
-    line->interval = usage->log->interval;
-    line->row = row;
-    line->slot = slot;
+    ngx_http_katalo_usage_begin(usage, row, slot);
+
     line->of_key = (slot == shkey->current);
+    line->counts = NULL;
 
     if (slot != NGX_HTTP_KATALO_NONE) {
         ngx_http_katalo_zone_sum_id(sh, slot, line->id_total);
@@ -242,11 +297,22 @@ ngx_http_katalo_usage_done(ngx_http_katalo_usage_t *usage)
                    sizeof(line->key_total));
     }
 
+    if (line->counts) {
+        ngx_http_katalo_consumers_lock(usage);
+
+        ngx_memcpy(line->counts->flushed, line->id_total,
+                   sizeof(line->counts->flushed));
+    }
+
     line->lines = line->number;
 
     ngx_memory_barrier();
 
     line->pending = 0;
+
+    if (line->counts) {
+        ngx_http_katalo_consumers_unlock(usage);
+    }
 
     ngx_http_katalo_zone_unlock(usage);
 }
@@ -268,21 +334,31 @@ ngx_http_katalo_usage_line(ngx_http_katalo_usage_t *usage, u_char *p)
                     line->number);
     p = ngx_http_katalo_json_time(p, "time", line->time);
     p = ngx_http_katalo_json_string(p, "key", &sh->keys[line->row].name);
-    p = ngx_http_katalo_json_string(p, "key_id",
-                                    of_id ? &sh->ids[line->slot].id : NULL);
+
+    if (line->counts) {
+        p = ngx_http_katalo_json_name(p, "consumer");
+        p = ngx_http_katalo_json_quoted(p, &line->consumer);
+
+    } else {
+        p = ngx_http_katalo_json_string(p, "key_id",
+                                        of_id ? &sh->ids[line->slot].id : NULL);
+    }
+
     p = ngx_http_katalo_json_number(p, "interval", line->interval);
 
     for (total = 0; total < 2; total++) {
         p = ngx_http_katalo_json_name(p, total ? "total" : "delta");
         *p++ = '{';
 
-        if (of_id) {
-            p = ngx_http_katalo_json_counters(p, usage, 1,
+        if (of_id || line->counts) {
+            p = ngx_http_katalo_json_counters(p, usage,
+                               of_id ? NGX_HTTP_KATALO_OF_ID
+                                     : NGX_HTTP_KATALO_OF_CONSUMER,
                                total ? line->id_total : line->id_delta, 0);
         }
 
         if (line->of_key) {
-            p = ngx_http_katalo_json_counters(p, usage, 0,
+            p = ngx_http_katalo_json_counters(p, usage, NGX_HTTP_KATALO_OF_KEY,
                                total ? line->key_total : line->key_delta, 0);
         }
 
@@ -292,134 +368,4 @@ ngx_http_katalo_usage_line(ngx_http_katalo_usage_t *usage, u_char *p)
     *p++ = '}';
 
     return p;
-}
-
-
-/*
- * The pending line begins at buf + 1 and has "len" bytes.  The line before it
- * may have been cut off, by a full disk or with its process: an end of line
- * comes first where the file is not as the last whole line left it.
- */
-
-static ngx_int_t
-ngx_http_katalo_usage_write(ngx_http_katalo_usage_log_t *log,
-    ngx_http_katalo_sh_line_t *line, u_char *buf, size_t len)
-{
-    ssize_t          n;
-    ngx_file_info_t  fi;
-
-    if (log->file == NULL) {
-
-        /* what is sent is taken as received */
-
-        n = ngx_syslog_send(log->peer, buf + 1, len);
-
-        return (n == (ssize_t) len) ? NGX_OK
-                                    : (n == NGX_AGAIN) ? NGX_AGAIN : NGX_ERROR;
-    }
-
-    if (ngx_fd_info(log->file->fd, &fi) == NGX_FILE_ERROR) {
-        return NGX_ERROR;
-    }
-
-    *buf = '\n';
-
-    if (!ngx_is_file(&fi)) {
-        return ngx_http_katalo_usage_write_pipe(log, line, buf, len);
-    }
-
-    /* a new file may be read after another, as by "tail -F" */
-
-    if (fi.st_size == line->end || (fi.st_size == 0 && line->end != -1)) {
-        buf++;
-
-    } else {
-        len++;
-    }
-
-    return ngx_http_katalo_usage_write_file(log->file->fd, fi.st_size, line,
-                                            buf, len);
-}
-
-
-/* a disk that hangs stops the process here */
-
-static ngx_int_t
-ngx_http_katalo_usage_write_file(ngx_fd_t fd, off_t size,
-    ngx_http_katalo_sh_line_t *line, u_char *buf, size_t len)
-{
-    ssize_t  n;
-
-    size += len;
-    line->end = -1;
-
-    ngx_memory_barrier();
-
-    while (len) {
-        n = ngx_write_fd(fd, buf, len);
-
-        if (n == NGX_FILE_ERROR) {
-            return NGX_ERROR;
-        }
-
-        if (n == 0) {
-            ngx_set_errno(NGX_ENOSPC);
-            return NGX_ERROR;
-        }
-
-        buf += n;
-        len -= n;
-    }
-
-    line->end = size;
-
-    return NGX_OK;
-}
-
-
-/*
- * A reader that stands still must not stop the worker: it writes what there is
- * room for, and goes on with that later.  "end" is 0 after a whole line.
- */
-
-static ngx_int_t
-ngx_http_katalo_usage_write_pipe(ngx_http_katalo_usage_log_t *log,
-    ngx_http_katalo_sh_line_t *line, u_char *buf, size_t len)
-{
-    size_t         pos, size;
-    ssize_t        n;
-    struct pollfd  pfd;
-
-    /* the first byte is the end of a line that was cut off */
-
-    len++;
-    pos = log->written ? log->written : (line->end == 0);
-
-    while (pos < len) {
-        pfd.fd = log->file->fd;
-        pfd.events = POLLOUT;
-
-        if (poll(&pfd, 1, 0) != 1) {
-            return NGX_AGAIN;
-        }
-
-        size = ngx_min(len - pos, PIPE_BUF);
-
-        line->end = -1;
-
-        n = ngx_write_fd(log->file->fd, buf + pos, size);
-
-        if (n <= 0) {
-            log->written = 0;
-            return NGX_ERROR;
-        }
-
-        pos += n;
-        log->written = pos;
-    }
-
-    log->written = 0;
-    line->end = 0;
-
-    return NGX_OK;
 }

@@ -8,7 +8,7 @@
 #define _NGX_HTTP_KATALO_USAGE_FLUSH_H_INCLUDED_
 
 
-#include "ngx_http_katalo_zone.h"
+#include "ngx_http_katalo_consumed.h"
 
 
 /*
@@ -18,8 +18,10 @@
 #define NGX_HTTP_KATALO_USAGE_LINE       8192
 
 
-/* a pass over the zone goes over its places: slots first, then rows */
-#define ngx_http_katalo_usage_places(sh)  ((sh)->slots + (sh)->rows)
+/* a pass over the zone goes over its places: slots, rows, then consumers */
+#define ngx_http_katalo_usage_places(usage)                                   \
+    ((usage)->sh->slots + (usage)->sh->rows                                   \
+     + ngx_http_katalo_consumed_places(usage))
 
 
 /*

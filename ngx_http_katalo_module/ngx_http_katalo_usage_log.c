@@ -191,7 +191,7 @@ ngx_http_katalo_usage_log_pass(ngx_http_katalo_usage_t *usage)
         }
 
         if (rc == NGX_ERROR
-            || ++log->next == ngx_http_katalo_usage_places(usage->sh))
+            || ++log->next == ngx_http_katalo_usage_places(usage))
         {
             log->next = NGX_HTTP_KATALO_NONE;
 
@@ -271,7 +271,7 @@ ngx_http_katalo_usage_log_exit(ngx_http_katalo_usage_t *usage)
     place = 0;
     wait = NGX_HTTP_KATALO_USAGE_LOG_EXIT;
 
-    while (place < ngx_http_katalo_usage_places(usage->sh)) {
+    while (place < ngx_http_katalo_usage_places(usage)) {
 
         rc = ngx_http_katalo_usage_log_own(usage)
              ? ngx_http_katalo_usage_flush(usage, place) : NGX_AGAIN;

@@ -10,6 +10,10 @@
 #include "ngx_http_katalo_usage_read.h"
 
 
+static int ngx_libc_cdecl ngx_http_katalo_usage_read_more(const void *one,
+    const void *two);
+
+
 void
 ngx_http_katalo_usage_read(ngx_http_katalo_usage_t *usage,
     ngx_http_katalo_snapshot_t *snapshot)
@@ -28,6 +32,9 @@ ngx_http_katalo_usage_read(ngx_http_katalo_usage_t *usage,
     }
 
     snapshot->slots_free = sh->slots - snapshot->slots_used;
+    snapshot->consumers_used = usage->consumers->used;
+    snapshot->consumers_free = usage->consumers->size
+                               - snapshot->consumers_used;
 }
 
 
@@ -167,4 +174,59 @@ ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key, ngx_uint_t serial,
     ngx_http_katalo_zone_unlock(key->usage);
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_katalo_usage_read_consumers(ngx_http_katalo_key_t *key,
+    ngx_array_t *refs)
+{
+    refs->nelts = 0;
+
+    if (key->row == NGX_HTTP_KATALO_NONE) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_katalo_consumed_list(key->usage, key->row, refs) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_qsort(refs->elts, refs->nelts, sizeof(ngx_http_katalo_consumer_ref_t),
+              ngx_http_katalo_usage_read_more);
+
+    return NGX_OK;
+}
+
+
+static int ngx_libc_cdecl
+ngx_http_katalo_usage_read_more(const void *one, const void *two)
+{
+    const ngx_http_katalo_consumer_ref_t *first = one;
+    const ngx_http_katalo_consumer_ref_t *second = two;
+
+    if (first->requests != second->requests) {
+        return first->requests < second->requests ? 1 : -1;
+    }
+
+    return first->place < second->place ? -1 : 1;
+}
+
+
+ngx_int_t
+ngx_http_katalo_usage_read_consumer(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_consumer_ref_t *ref, ngx_http_katalo_consumer_row_t *row)
+{
+    ngx_int_t  rc;
+
+    ngx_http_katalo_zone_lock(key->usage);
+    ngx_http_katalo_consumers_lock(key->usage);
+
+    rc = ngx_http_katalo_consumed_read(key->usage, ref->place, row);
+
+    ngx_http_katalo_consumers_unlock(key->usage);
+    ngx_http_katalo_zone_unlock(key->usage);
+
+    row->name = key->name;
+
+    return rc == NGX_OK && row->serial == ref->serial ? NGX_OK : NGX_DECLINED;
 }

@@ -11,6 +11,7 @@
 #define _NGX_HTTP_KATALO_USAGE_READ_H_INCLUDED_
 
 
+#include "ngx_http_katalo_consumed.h"
 #include "ngx_http_katalo_snapshot.h"
 
 
@@ -40,5 +41,14 @@ void ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
  */
 ngx_int_t ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key,
     ngx_uint_t serial, ngx_http_katalo_id_row_t *row);
+
+/* the consumers of a key name, most used first; NGX_ERROR: no memory */
+ngx_int_t ngx_http_katalo_usage_read_consumers(ngx_http_katalo_key_t *key,
+    ngx_array_t *refs);
+
+/* gathers one of them; NGX_DECLINED: it has given way meanwhile */
+ngx_int_t ngx_http_katalo_usage_read_consumer(ngx_http_katalo_key_t *key,
+    ngx_http_katalo_consumer_ref_t *ref, ngx_http_katalo_consumer_row_t *row);
+
 
 #endif /* _NGX_HTTP_KATALO_USAGE_READ_H_INCLUDED_ */

@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_katalo_conf_log.h"
+#include "ngx_http_katalo_consumers.h"
 #include "ngx_http_katalo_key.h"
 #include "ngx_http_katalo_rows.h"
 #include "ngx_http_katalo_state.h"
@@ -23,9 +24,9 @@ static ngx_uint_t ngx_http_katalo_usage_zone_workers(
 
 ngx_int_t
 ngx_http_katalo_usage_zone_add(ngx_conf_t *cf,
-    ngx_http_katalo_main_conf_t *kmcf)
+    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_main_conf_t *old)
 {
-    ngx_uint_t                i;
+    ngx_uint_t                i, fresh;
     ngx_shm_zone_t           *shm_zone;
     ngx_http_katalo_key_t   **key;
     ngx_http_katalo_usage_t  *usage;
@@ -53,6 +54,15 @@ ngx_http_katalo_usage_zone_add(ngx_conf_t *cf,
         kmcf->zone_size = 1024 * 1024;
     }
 
+    if (kmcf->consumers == 0) {
+        kmcf->consumers = 256;
+    }
+
+    /* the counts of ids and those of consumers belong together */
+
+    fresh = (old == NULL || old->zone_size != kmcf->zone_size
+             || old->consumers != kmcf->consumers);
+
     shm_zone = ngx_shared_memory_add(cf, &name, kmcf->zone_size,
                                      &ngx_http_katalo_module);
     if (shm_zone == NULL) {
@@ -61,8 +71,13 @@ ngx_http_katalo_usage_zone_add(ngx_conf_t *cf,
 
     shm_zone->init = ngx_http_katalo_usage_zone_create;
     shm_zone->data = usage;
+    shm_zone->noreuse = fresh;
 
-    return NGX_OK;
+    usage->zones[0] = shm_zone;
+    usage->replaced = (fresh && old) ? old->usage : NULL;
+
+    return ngx_http_katalo_consumers_add_zone(cf, usage, kmcf->consumers,
+                                              fresh);
 }
 
 
@@ -74,6 +89,10 @@ ngx_http_katalo_usage_zone_create(ngx_shm_zone_t *shm_zone, void *data)
     ngx_int_t                 rc;
     ngx_uint_t                keys;
     ngx_http_katalo_usage_t  *usage;
+
+    /* only now: nginx looks at it again when the next one is in use */
+
+    shm_zone->noreuse = 0;
 
     usage = shm_zone->data;
     usage->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
@@ -164,6 +183,13 @@ ngx_http_katalo_usage_zone_init(ngx_http_katalo_usage_t *usage)
     ngx_uint_t               i;
     ngx_core_conf_t         *ccf;
     ngx_http_katalo_key_t  **key;
+
+    /* the new configuration is in use: nginx frees the zones of the old one */
+
+    if (usage->replaced) {
+        usage->replaced->zones[0]->noreuse = 1;
+        usage->replaced->zones[1]->noreuse = 1;
+    }
 
     ngx_http_katalo_zone_lock(usage);
 

@@ -14,9 +14,13 @@
 #include "ngx_http_katalo.h"
 
 
-/* the zone, with or without "katalo_zone"; NGX_ERROR is logged */
+/*
+ * The zones, with or without "katalo_zone"; counts begin anew where their size
+ * is another one than in the configuration before ("old", or NULL).  NGX_ERROR
+ * is logged.
+ */
 ngx_int_t ngx_http_katalo_usage_zone_add(ngx_conf_t *cf,
-    ngx_http_katalo_main_conf_t *kmcf);
+    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_main_conf_t *old);
 
 /* the configuration takes effect: rows and slots for its keys */
 void ngx_http_katalo_usage_zone_init(ngx_http_katalo_usage_t *usage);

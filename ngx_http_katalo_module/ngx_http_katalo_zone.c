@@ -125,13 +125,10 @@ ngx_http_katalo_zone_init_row(ngx_http_katalo_sh_key_t *shkey)
 #if (NGX_HAVE_ATOMIC_OPS)
 
 void
-ngx_http_katalo_zone_lock(ngx_http_katalo_usage_t *usage)
+ngx_http_katalo_zone_take(ngx_shmtx_t *mutex)
 {
-    ngx_pid_t     pid;
-    siginfo_t     info;
-    ngx_shmtx_t  *mutex;
-
-    mutex = &usage->shpool->mutex;
+    ngx_pid_t  pid;
+    siginfo_t  info;
 
     if (ngx_process != NGX_PROCESS_MASTER) {
         ngx_shmtx_lock(mutex);
@@ -157,12 +154,19 @@ ngx_http_katalo_zone_lock(ngx_http_katalo_usage_t *usage)
 #else
 
 void
-ngx_http_katalo_zone_lock(ngx_http_katalo_usage_t *usage)
+ngx_http_katalo_zone_take(ngx_shmtx_t *mutex)
 {
-    ngx_shmtx_lock(&usage->shpool->mutex);
+    ngx_shmtx_lock(mutex);
 }
 
 #endif
+
+
+void
+ngx_http_katalo_zone_lock(ngx_http_katalo_usage_t *usage)
+{
+    ngx_http_katalo_zone_take(&usage->shpool->mutex);
+}
 
 
 void
@@ -186,9 +190,25 @@ void
 ngx_http_katalo_zone_sum_id(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
     uint64_t *totals)
 {
+    ngx_uint_t  i;
+
     ngx_http_katalo_zone_sum(sh,
                        ngx_http_katalo_zone_id_stripe(sh, 0)[slot].counters,
                        totals, NGX_HTTP_KATALO_ID_COUNTERS);
+
+    for (i = 0; i < NGX_HTTP_KATALO_UPSTREAM_TIME; i++) {
+        totals[i] += sh->ids[slot].named[i];
+    }
+}
+
+
+void
+ngx_http_katalo_zone_sum_nobody(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
+    uint64_t *totals)
+{
+    ngx_http_katalo_zone_sum(sh,
+                       ngx_http_katalo_zone_id_stripe(sh, 0)[slot].counters,
+                       totals, NGX_HTTP_KATALO_UPSTREAM_TIME);
 }
 
 

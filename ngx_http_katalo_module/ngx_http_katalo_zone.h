@@ -59,7 +59,15 @@ typedef struct {
 } ngx_http_katalo_id_stripe_t;
 
 
-/* "flushed" is what the usage log has */
+/* of a consumer; "flushed" is what the usage log has */
+
+typedef struct {
+    uint64_t                      counters[NGX_HTTP_KATALO_CONSUMER_COUNTERS];
+    uint64_t                      flushed[NGX_HTTP_KATALO_CONSUMER_COUNTERS];
+    time_t                        first_used;   /* 0: never */
+    time_t                        last_used;
+} ngx_http_katalo_sh_counts_t;
+
 
 typedef struct {
     ngx_str_t                     name;     /* empty: a free row */
@@ -82,6 +90,10 @@ typedef struct {
     ngx_uint_t                    failed;
     ngx_err_t                     failed_err;
     ngx_uint_t                    unreadable;   /* by workers */
+
+    /* without a consumer, with ids that are gone; consumers without room */
+    ngx_http_katalo_sh_counts_t   nobody;
+    ngx_http_katalo_sh_counts_t   others;
 } ngx_http_katalo_sh_key_t;
 
 
@@ -92,6 +104,14 @@ typedef struct {
     ngx_uint_t                    row;
     ngx_uint_t                    next;
     uint64_t                      flushed[NGX_HTTP_KATALO_ID_COUNTERS];
+
+    /*
+     * Requests and responses with a consumer, and their times, which are not
+     * in the stripes: changed under the mutex of the consumers.
+     */
+    uint64_t                      named[NGX_HTTP_KATALO_UPSTREAM_TIME];
+    time_t                        named_first;
+    time_t                        named_last;
 } ngx_http_katalo_sh_id_t;
 
 
@@ -117,6 +137,11 @@ typedef struct {
     ngx_uint_t                    row;
     ngx_uint_t                    slot;     /* NONE: no facts of an id */
     ngx_uint_t                    of_key;   /* facts of the name, too */
+
+    /* a consumer's line: its deltas and totals are in those of an id */
+    ngx_http_katalo_sh_counts_t  *counts;   /* NULL: it is none */
+    ngx_str_t                     consumer;
+    u_char                        data[NGX_HTTP_KATALO_CONSUMER_LEN];
 
     uint64_t                      id_delta[NGX_HTTP_KATALO_ID_COUNTERS];
     uint64_t                      id_total[NGX_HTTP_KATALO_ID_COUNTERS];
@@ -166,6 +191,11 @@ typedef struct {
 struct ngx_http_katalo_usage_s {
     ngx_http_katalo_sh_t         *sh;
     ngx_slab_pool_t              *shpool;
+    ngx_http_katalo_sh_consumers_t
+                                 *consumers;
+    ngx_shmtx_t                  *consumers_mutex;
+    ngx_shm_zone_t               *zones[2];
+    ngx_http_katalo_usage_t      *replaced; /* whose zones are not used again */
     ngx_cycle_t                  *cycle;
     ngx_http_katalo_main_conf_t  *conf;
     ngx_http_katalo_usage_log_t  *log;      /* NULL: off */
@@ -224,9 +254,10 @@ size_t ngx_http_katalo_zone_need(ngx_uint_t rows, ngx_uint_t workers);
 void ngx_http_katalo_zone_init_row(ngx_http_katalo_sh_key_t *shkey);
 
 /*
- * Takes the zone's mutex.  A master that waits for it sees no SIGCHLD, which
- * would unlock it for a worker that was killed: so it looks by itself.
+ * Takes a mutex, or the zone's.  A master that waits for it sees no SIGCHLD,
+ * which would unlock it for a worker that was killed: so it looks by itself.
  */
+void ngx_http_katalo_zone_take(ngx_shmtx_t *mutex);
 void ngx_http_katalo_zone_lock(ngx_http_katalo_usage_t *usage);
 void ngx_http_katalo_zone_unlock(ngx_http_katalo_usage_t *usage);
 
@@ -235,6 +266,10 @@ void ngx_http_katalo_zone_sum_key(ngx_http_katalo_sh_t *sh, ngx_uint_t row,
     uint64_t *totals);
 void ngx_http_katalo_zone_sum_id(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
     uint64_t *totals);
+
+/* of an id, up to NGX_HTTP_KATALO_UPSTREAM_TIME, without a consumer */
+void ngx_http_katalo_zone_sum_nobody(ngx_http_katalo_sh_t *sh,
+    ngx_uint_t slot, uint64_t *totals);
 
 /*
  * Finds columns for the operations of the configuration; the caller has the

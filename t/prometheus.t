@@ -69,6 +69,8 @@ sub expected {
             = $key->{cooldown}{$_} // 0 for qw(write read usage other);
 
         %series = (%series, id_series($key, $_)) for @{ $key->{ids} };
+        %series = (%series, consumer_series($key, $_))
+            for @{ $key->{consumers} };
     }
 
     return \%series;
@@ -103,6 +105,22 @@ sub id_series {
 }
 
 
+sub consumer_series {
+    my ($key, $consumer) = @_;
+    my $name = "key=\"$key->{key}\",consumer=\"$consumer->{consumer}\"";
+    my %group = (requests => 'operation', responses => 'status');
+    my %series;
+
+    for my $group (keys %group) {
+        $series{"katalo_consumer_${group}_total{$name,$group{$group}=\"$_\"}"}
+            = $consumer->{$group}{$_}
+            for grep { $_ ne 'total' } keys %{ $consumer->{$group} };
+    }
+
+    return %series;
+}
+
+
 # the answer itself
 
 my $response = $gateway->request('GET', '/metrics');
@@ -127,7 +145,7 @@ sub agrees {
     my ($title) = @_;
     my $metrics = metrics(page());
     my %series = map { $_ => 0 + $metrics->{series}{$_} }
-                 grep { !/last_used_timestamp|katalo_zone_slots/ }
+                 grep { !/last_used_timestamp|katalo_zone_/ }
                  keys %{ $metrics->{series} };
 
     is_deeply($metrics->{faults}, [], "$title: well-formed");

@@ -120,6 +120,12 @@ my $shape = {
                               count => $count }],
             },
         }],
+        consumers => [{
+            consumer => qr/\A[ -~]*\z/,
+            requests => each_counts(@operations),
+            responses => each_counts(qw(2xx 3xx 4xx 429 5xx none)),
+            first_used => $ever, last_used => $ever,
+        }],
     }],
     upstreams => [{
         host => qr/\A[\w.-]+\z/, addresses => $count, resolved => $ever,

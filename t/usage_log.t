@@ -14,7 +14,8 @@ use Test::More;
 use Katalo::Test qw(:all);
 use Katalo::Test::Port qw(free_port);
 use Katalo::Test::UsageLog qw(usage_http usage_lines deltas adds_up requests
-                              repeated cut_off);
+                              repeated cut_off
+                             consumer_lines);
 use Katalo::Upstream;
 
 use constant INTERVAL => 1;
@@ -225,7 +226,9 @@ is($line->{delta}{read_failures}, 1, 'a file that cannot be used');
 
 my @lines = usage_lines($gateway, 'logs/usage.log');
 adds_up('all of it', @lines);
-is_deeply([map { $_->{id} } @lines], [map { "$run.$_" } 1 .. @lines],
+is_deeply([sort { $a <=> $b } map { $_->{id} =~ /^$run\.(\d+)$/ }
+                                  @lines, consumer_lines()],
+          [1 .. @lines + consumer_lines()],
           'ids are numbers in turn, over a reload too');
 is(repeated() + cut_off(), 0, 'each line is there once, and whole');
 unlike($gateway->read_file('logs/usage.log'), qr/^$/m, 'none is empty');

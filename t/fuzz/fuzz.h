@@ -27,6 +27,7 @@
 #include "ngx_http_katalo_zone.h"
 #include "ngx_http_katalo_state.h"
 #include "ngx_http_katalo_status.h"
+#include "ngx_http_katalo_status_walk.h"
 #include "ngx_http_katalo_usage_flush.h"
 #include "ngx_http_katalo_usage_read.h"
 

@@ -387,14 +387,16 @@ fuzz_status_page(fuzz_status_t *status,
     static char  page[FUZZ_PAGE];
 
     ngx_http_katalo_usage_read_processes(fuzz_usage);
-    ngx_http_katalo_status_page_init(&source, &status->conf, renderer);
+    fuzz_check(ngx_http_katalo_status_walk_init(&source, ngx_cycle->pool,
+                                                &status->conf, renderer)
+               == NGX_OK, "no page");
 
     for (len = 0; !source.snapshot.done; len += last - piece) {
         piece = (u_char *) page + len;
         fuzz_check(FUZZ_PAGE - len > NGX_HTTP_KATALO_STATUS_PIECE,
                    "an endless page");
 
-        last = ngx_http_katalo_status_piece(&source, piece);
+        last = ngx_http_katalo_status_walk(&source, piece);
 
         fuzz_check(last - piece <= NGX_HTTP_KATALO_STATUS_PIECE,
                    "a piece of %zu bytes", (size_t) (last - piece));

@@ -17,6 +17,9 @@ package Katalo::Test::UsageLog;
 # other content, or if what was cut off is more than the beginning of a line
 # that is there.  adds_up() also finds out if a number is missing.  In the last
 # parse_lines(), cut_off() lines were cut off, and repeated() were there again.
+#
+# Lines of consumers are left out: consumer_lines() has those that the last
+# parse_lines() found, and adds_up() looks at them as well.
 
 use strict;
 use warnings;
@@ -28,9 +31,11 @@ use Test::More;
 use Katalo::Test qw(gateway_http wait_until redact);
 
 our @EXPORT_OK = qw(usage_lines parse_lines wait_for_lines deltas totals
-                    adds_up requests rotate usage_http cut_off repeated);
+                    adds_up requests rotate usage_http cut_off repeated
+                    consumer_lines);
 
 my ($cut_off, $repeated) = (0, 0);
+my @consumers;
 
 
 # One key, production, and what its test needs around it.
@@ -80,6 +85,7 @@ sub usage_lines {
 
 sub cut_off { return $cut_off }
 sub repeated { return $repeated }
+sub consumer_lines { return @consumers }
 
 
 sub parse_lines {
@@ -87,6 +93,7 @@ sub parse_lines {
     my (%content, @lines, @parts);
 
     ($cut_off, $repeated) = (0, 0);
+    @consumers = ();
 
     for my $content (grep { length } split /\n/, $text) {
         my $line = eval { decode_json($content) };
@@ -101,7 +108,7 @@ sub parse_lines {
 
         if (!defined $content{$id}) {
             $content{$id} = $content;
-            push @lines, $line;
+            push @{ defined $line->{consumer} ? \@consumers : \@lines }, $line;
             next;
         }
 
@@ -130,7 +137,7 @@ sub wait_for_lines {
 
         for my $file (glob $path) {
             open my $fh, '<', $file or next;
-            $n++ while <$fh>;
+            $n += !/"consumer":/ while <$fh>;
         }
         return $n;
     };
@@ -155,7 +162,14 @@ sub flat {
 }
 
 
-sub name_of { return join ' ', $_[0]{key}, $_[0]{key_id} // 'null' }
+sub name_of {
+    my ($line) = @_;
+
+    return "$line->{key} consumer $line->{consumer}"
+        if defined $line->{consumer};
+
+    return join ' ', $line->{key}, $line->{key_id} // 'null';
+}
 
 
 sub deltas {
@@ -219,6 +233,8 @@ sub adds_up {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
 
     my %numbers;
+
+    push @lines, @consumers;
 
     for (@lines) {
         my ($run, $number) = $_->{id} =~ /^([0-9a-f]{16})\.([1-9]\d*)\z/
