@@ -44,6 +44,9 @@ ASAN = -fsanitize=address,undefined -fno-sanitize-recover=all
 ASAN_OPT = -g -O1 -fno-omit-frame-pointer -DNGX_DEBUG_PALLOC=1 $(ASAN) \
 	-fsanitize-ignorelist=$(CURDIR)/t/sanitize.ignore
 
+# the sanitizer has a crypt_r() of its own, which calls that of the library
+ASAN_CRYPT = -Wl,--no-as-needed -lcrypt
+
 VALGRIND_OPT = -g -O1 -DNGX_DEBUG_PALLOC=1
 
 # memcheck runs these: among them is all that allocates, or that reads what a
@@ -222,7 +225,7 @@ test-compat: deps
 ## and with sanitizers
 test-asan: deps deps-check
 	$(submake) static CC=clang STATIC_OBJS=objs-asan \
-		CC_OPT="$(ASAN_OPT)" LD_OPT="$(ASAN)"
+		CC_OPT="$(ASAN_OPT)" LD_OPT="$(ASAN) $(ASAN_CRYPT)"
 	@t/under asan objs-asan/nginx -j$(JOBS) \
 		$(call chosen,$(TESTS) $(FAULTS))
 
