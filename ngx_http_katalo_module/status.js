@@ -207,6 +207,17 @@ function counts(id, group, rows = []) {
   return { id, rows };
 }
 
+// "" and "*" are no names that a consumer can have
+function consumers(list) {
+  const all = list.reduce((n, one) => n + one.requests.total, 0);
+  return { id: 'Consumers', filter: 'Filter consumers',
+    head: ['Name', 'Requests', 'Share', 'Last use'],
+    rows: list.map(({ consumer, requests: { total: n }, last_used: last }) => ({
+      id: consumer, share: n / all,
+      label: consumer ? consumer === '*' && 'others' : 'no consumer',
+      cells: [number(n), `${(n / all * 100).toFixed(1)} %`, ago(last)] })) };
+}
+
 function tables({ data, trouble }) {
   const { total: requests, ...operations } = sum(data.ids, 'requests');
   const { browser_reported: reported, ...denied } = data.denied || {};
@@ -232,13 +243,20 @@ function tables({ data, trouble }) {
       plain('Sent, received', `${bytes(sent)}, ${bytes(received)}`),
       plain('Source', data.source),
       plain('Rotations', number(data.rotations)),
-      plain('Read failures', number(data.read_failures))] }
+      plain('Read failures', number(data.read_failures))] },
+    ...(data.consumers || []).some(one => one.consumer)
+      ? [consumers(data.consumers)] : []
   ];
 }
 
-function table({ id, head }) {
-  const node = element('table');
+function table({ id, head, filter }) {
+  const node = element('table', filter && 'wide');
   node.append(element('caption', '', id));
+  if (filter) {
+    const input = Object.assign(element('input'),
+      { type: 'search', placeholder: filter, ariaLabel: filter, oninput: show });
+    node.caption.append(' ', input, ' ', element('small', 'muted'));
+  }
   if (head) {
     const row = node.createTHead().insertRow();
     head.forEach(word => { row.append(element('th', '', word)); });
@@ -248,16 +266,24 @@ function table({ id, head }) {
   return node;
 }
 
-function row({ id, cells }) {
-  const node = element('tr'), name = element('th', '', id);
+function row({ id, cells, label }) {
+  const node = element('tr'), name = element('th', label && 'muted',
+    label || id);
   name.scope = 'row';
   node.append(name, ...cells.map(() => element('td')));
   return node;
 }
 
-function fillTable(node, { rows }) {
-  const none = [{ id: 'None', cells: [] }];
-  each(node.tBodies[0], rows.length ? rows : none, row, (line, item) => {
+function fillTable(node, { rows, filter }) {
+  const none = [{ id: null, label: 'None', cells: [] }];
+  const word = filter ? node.querySelector('input').value.toLowerCase() : '';
+  const found = rows.filter(({ id, label }) =>
+    !word || (label || id).toLowerCase().includes(word));
+  const shown = filter ? found.slice(0, STEP) : found;
+
+  if (filter) put(node.querySelector('small'),
+    `${number(shown.length)} of ${number(rows.length)}`);
+  each(node.tBodies[0], shown.length ? shown : none, row, (line, item) => {
     item.cells.forEach((text, i) => put(line.children[i + 1], text));
     if (!item.share) return;
     line.dataset.share = '';
