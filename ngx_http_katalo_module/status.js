@@ -212,10 +212,10 @@ function consumers(list) {
   const all = list.reduce((n, one) => n + one.requests.total, 0);
   return { id: 'Consumers', filter: 'Filter consumers',
     head: ['Name', 'Requests', 'Share', 'Last use'],
-    rows: list.map(({ consumer, requests: { total: n }, last_used: last }) => ({
+    rows: list.map(({ consumer, requests: { total: n }, last_used: t }) => ({
       id: consumer, share: n / all,
       label: consumer ? consumer === '*' && 'others' : 'no consumer',
-      cells: [number(n), `${(n / all * 100).toFixed(1)} %`, ago(last)] })) };
+      cells: [number(n), `${(n / all * 100).toFixed(1)} %`, ago(t)] })) };
 }
 
 function tables({ data, trouble }) {

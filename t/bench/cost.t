@@ -25,6 +25,7 @@ my %bound = (
     'everything' => 2870,
     '$variable' => 2610,
     'credentials: key' => 1850,
+    'consumer: $remote_user' => 250,
     'TLS: key' => 2000,
     'TLS: $variable' => 3020,
     'TLS: two lines' => 2150,

@@ -40,6 +40,7 @@ my $tls = 'proxy_pass https://app.katalo.ai/api/v1/;';
 my $verify = 'proxy_ssl_verify on; proxy_ssl_server_name on;';
 my $key = 'katalo_key production file:%KEY:production%;';
 my $attach = 'katalo_upstream_tls off; katalo_bearer production;';
+my $basic = 'auth_basic g; auth_basic_user_file %PREFIX%/conf/users;';
 my $map = 'map $http_x_tenant $tenant { default production; }';
 my $literal = <<'EOC';
             proxy_set_header Connection "";
@@ -113,6 +114,30 @@ sub _credentials {
         { name => 'credentials: key', %client, base => 'credentials: bare',
           module => 1, http => _http($key, "$attach $plain") },
     );
+}
+
+
+# A user whose password is verified, and who is counted: the base has no more
+# than the password.
+sub _consumers {
+    my %client = (module => 1, prepare => \&_write_users, request => [
+        @read, 'Authorization: Basic Y2F0YWxvZ3VlLTE6eA==']);
+    my $location = "$basic $attach $plain";
+
+    return (
+        { name => 'consumer: bare', %client, http => _http($key, $location) },
+        { name => 'consumer: $remote_user', %client, base => 'consumer: bare',
+          http => _http($key, "katalo_consumer \$remote_user; $location") },
+    );
+}
+
+
+sub _write_users {
+    my ($gateway) = @_;
+
+    $gateway->write_file('conf/users', "catalogue-1:{PLAIN}x\n", 0644);
+
+    return;
 }
 
 
@@ -336,7 +361,7 @@ sub _write_keys {
 
 
 sub rows {
-    my @rows = (_katalo(), _credentials(), _tls(), _refusals(), _others());
+    my @rows = (_katalo(), _credentials(), _consumers(), _tls(), _refusals(), _others());
 
     for my $row (@rows) {
         $row->{request} //= \@read;
