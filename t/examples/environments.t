@@ -74,6 +74,10 @@ my %used = map { $_->{key} => $_->{ids}[0]{requests}{total} }
                @{ $status->{keys} };
 
 is_deeply(\%used, { production => 2, staging => 1 }, 'each key is counted');
+is_deeply({ map { $_->{consumer} => $_->{requests}{total} }
+            map { @{ $_->{consumers} } } @{ $status->{keys} } },
+          { map { ("CN=$_,O=Example" => 1) } qw(shop catalogue shop-test) },
+          'and each consumer');
 is($status->{denied}{no_key}, 2, 'and the refusals');
 is($gateway->request('GET', '/katalo_ready')->status, 200, 'keys are ready');
 
