@@ -92,14 +92,30 @@ sub uses_everything {
 }
 
 
+# How much the master has open.  It closes the channel of an old worker a moment
+# How much the master has open.  It closes the channel of an old worker a moment
+# after that is gone; then its sockets are the one that listens, and two for
+# each worker.
+    my @files;
+
+    wait_until(sub {
+        @files = map { readlink // () }
+                     glob '/proc/' . $gateway->master_pid . '/fd/*';
+        return 1 + 2 * WORKERS == grep { /^socket:/ } @files;
+    });
+
+    return scalar @files;
+}
+
+
 sub has {
     my $pid = $gateway->master_pid;
+    my $files = files();
     my %status = slurp("/proc/$pid/status") =~ /^(\w+):\s+(\d+) kB$/mg;
     my ($slots) = $gateway->request('GET', '/status?format=prometheus')->body
                   =~ /^katalo_zone_slots\{state="used"\} (\d+)/m;
-    my @files = glob "/proc/$pid/fd/*";
 
-    return { files => scalar @files, locked => $status{VmLck},
+    return { files => $files, locked => $status{VmLck},
              resident => $status{RssAnon}, slots => $slots,
              $under_tool ? () : (mappings => scalar(mappings($pid)),
                                  allocated => allocated($pid)) };
