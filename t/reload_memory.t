@@ -92,10 +92,9 @@ sub uses_everything {
 }
 
 
-# How much the master has open.  It closes the channel of an old worker a moment
-# How much the master has open.  It closes the channel of an old worker a moment
-# after that is gone; then its sockets are the one that listens, and two for
-# each worker.
+# How much the master has open.  It closes a channel a moment after its worker
+# is gone: then the sockets are the one that listens, and two for each worker.
+sub files {
     my @files;
 
     wait_until(sub {
