@@ -254,7 +254,8 @@ function table({ id, head, filter }) {
   node.append(element('caption', '', id));
   if (filter) {
     const input = Object.assign(element('input'),
-      { type: 'search', placeholder: filter, ariaLabel: filter, oninput: show });
+      { type: 'search', placeholder: filter, ariaLabel: filter,
+        oninput: show });
     node.caption.append(' ', input, ' ', element('small', 'muted'));
   }
   if (head) {

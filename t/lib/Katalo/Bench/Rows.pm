@@ -361,7 +361,8 @@ sub _write_keys {
 
 
 sub rows {
-    my @rows = (_katalo(), _credentials(), _consumers(), _tls(), _refusals(), _others());
+    my @rows = (_katalo(), _credentials(), _consumers(), _tls(), _refusals(),
+                _others());
 
     for my $row (@rows) {
         $row->{request} //= \@read;
