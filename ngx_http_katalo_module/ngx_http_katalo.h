@@ -112,7 +112,6 @@ typedef struct {
     ngx_uint_t                       keep;      /* either is asked for */
     ngx_str_t                        ca_bundle; /* the system's, if any */
     ngx_str_t                        status_policy;
-    ngx_http_handler_pt              content;   /* the proxy module's */
 } ngx_http_katalo_main_conf_t;
 
 
@@ -161,6 +160,7 @@ struct ngx_http_katalo_loc_conf_s {
     ngx_uint_t                       upstream_tls;
     ngx_uint_t                       idempotency;
     ngx_msec_t                       cooldown;  /* the longest; 0: off */
+    ngx_http_handler_pt              content;   /* without this module */
     ngx_flag_t                       intercept_errors;
     ngx_str_t                        status_format;
     ngx_http_katalo_ready_t         *ready;     /* NULL: no probe */

@@ -157,10 +157,18 @@ ngx_http_katalo_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
+    conf->content = clcf->handler;
+
     /* "if" and "limit_except" have the handler of the location around them */
 
-    if (clcf->noname && conf->status_format.len == 0) {
-        conf->status_format = prev->status_format;
+    if (clcf->noname) {
+        if (conf->status_format.len == 0) {
+            conf->status_format = prev->status_format;
+        }
+
+        if (conf->content == NULL) {
+            conf->content = prev->content;
+        }
     }
 
     conf->core = clcf;

@@ -30,9 +30,9 @@ static ngx_int_t ngx_http_katalo_cooldown_refuse(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_katalo_cooldown_handler(ngx_http_request_t *r)
 {
-    ngx_msec_t                    until;
-    ngx_http_katalo_ctx_t        *ctx;
-    ngx_http_katalo_main_conf_t  *kmcf;
+    ngx_msec_t                   until;
+    ngx_http_katalo_ctx_t       *ctx;
+    ngx_http_katalo_loc_conf_t  *klcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_katalo_module);
 
@@ -51,9 +51,9 @@ ngx_http_katalo_cooldown_handler(ngx_http_request_t *r)
         }
     }
 
-    kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
 
-    return kmcf->content(r);
+    return klcf->content(r);
 }
 
 
@@ -123,31 +123,22 @@ ngx_http_katalo_cooldown_begin(ngx_http_katalo_ctx_t *ctx)
 
 /*
  * An "if" without "proxy_pass" has no handler of its own: nginx goes on with
- * that of the location around, which may have no key.
+ * that of the location around, which may have no key.  An "if" with another
+ * module's handler has the key of the location around, but does not send it.
  */
 
 void
 ngx_http_katalo_cooldown_init(ngx_http_katalo_main_conf_t *kmcf)
 {
     ngx_uint_t                    i;
-    ngx_http_core_loc_conf_t     *clcf;
     ngx_http_katalo_loc_conf_t  **klcf;
 
     klcf = kmcf->locations.elts;
 
     for (i = 0; i < kmcf->locations.nelts; i++) {
-        clcf = klcf[i]->core;
 
-        if (!klcf[i]->enabled) {
-            continue;
-        }
-
-        if (kmcf->content == NULL) {
-            kmcf->content = clcf->handler;
-        }
-
-        if (clcf->handler == kmcf->content || clcf->noname) {
-            clcf->handler = ngx_http_katalo_cooldown_handler;
+        if (klcf[i]->enabled) {
+            klcf[i]->core->handler = ngx_http_katalo_cooldown_handler;
         }
     }
 }
