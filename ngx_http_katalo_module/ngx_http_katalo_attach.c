@@ -333,6 +333,12 @@ ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx)
 
     ngx_http_katalo_usage_finish(ctx->key, ctx->slot, ctx->consumer, &result);
     ngx_http_katalo_attach_verdict(ctx, result.status);
+
+    /* also if no other peer was there to try */
+
+    if (u->headers_in.status_n == NGX_HTTP_TOO_MANY_REQUESTS) {
+        ngx_http_katalo_cooldown_begin(ctx);
+    }
 }
 
 
@@ -364,10 +370,6 @@ ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx, ngx_uint_t status)
         }
 
         key->rejected = 0;
-
-        if (status == NGX_HTTP_TOO_MANY_REQUESTS) {
-            ngx_http_katalo_cooldown_begin(ctx);
-        }
 
         return;
     }

@@ -38,6 +38,7 @@ static ngx_int_t ngx_http_katalo_retry_body_pipe_filter(ngx_event_pipe_t *p,
     ngx_buf_t *buf);
 static void ngx_http_katalo_retry_body_copy(ngx_http_katalo_retry_body_t *body,
     ngx_chain_t *cl);
+static void ngx_http_katalo_retry_body_chunk(ngx_str_t *body);
 static ngx_uint_t ngx_http_katalo_retry_body_encoded(ngx_http_upstream_t *u);
 
 
@@ -172,7 +173,6 @@ ngx_http_katalo_retry_body_copy(ngx_http_katalo_retry_body_t *body,
 void
 ngx_http_katalo_retry_body(ngx_http_katalo_ctx_t *ctx, ngx_str_t *body)
 {
-    u_char               *p;
     ngx_buf_t            *b;
     ngx_http_upstream_t  *u;
 
@@ -197,20 +197,47 @@ ngx_http_katalo_retry_body(ngx_http_katalo_ctx_t *ctx, ngx_str_t *body)
         return;
     }
 
-    p = b->pos;
+    body->data = b->pos;
+    body->len = b->last - b->pos;
 
     if (u->headers_in.chunked) {
-        p = ngx_strlchr(b->pos, b->last, LF);
+        ngx_http_katalo_retry_body_chunk(body);
+    }
 
-        if (p == NULL) {
-            return;
-        }
+    body->len = ngx_min(body->len, NGX_HTTP_KATALO_RETRY_BODY);
+}
 
+
+/* the first chunk, RFC 9112, 7.1: the next one's size is no number of JSON */
+
+static void
+ngx_http_katalo_retry_body_chunk(ngx_str_t *body)
+{
+    u_char     *p, *last;
+    ngx_int_t   size;
+
+    last = body->data + body->len;
+
+    p = body->data;
+
+    while (p < last
+           && ((*p >= '0' && *p <= '9')
+               || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'f')))
+    {
         p++;
     }
 
-    body->data = p;
-    body->len = ngx_min(b->last - p, NGX_HTTP_KATALO_RETRY_BODY);
+    size = ngx_hextoi(body->data, p - body->data);
+
+    p = ngx_strlchr(p, last, LF);
+
+    if (p == NULL || size == NGX_ERROR) {
+        body->len = 0;
+        return;
+    }
+
+    body->data = ++p;
+    body->len = ngx_min(last - p, size);
 }
 
 

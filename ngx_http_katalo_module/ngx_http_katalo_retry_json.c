@@ -106,6 +106,12 @@ ngx_http_katalo_retry_json_value(ngx_http_katalo_retry_json_t *json)
 
     c = ngx_http_katalo_retry_json_space(json);
 
+    /* a member that comes again takes the place of the one before */
+
+    if (json->way != NGX_HTTP_KATALO_RETRY_ASIDE) {
+        json->found = NGX_DECLINED;
+    }
+
     if (c == '-' || (c >= '0' && c <= '9')) {
         rc = ngx_http_katalo_retry_number(&json->p, json->last, &msec);
 
@@ -115,10 +121,6 @@ ngx_http_katalo_retry_json_value(ngx_http_katalo_retry_json_t *json)
         }
 
         return rc;
-    }
-
-    if (json->way == NGX_HTTP_KATALO_RETRY_WAY) {
-        json->found = NGX_DECLINED;
     }
 
     switch (c) {

@@ -16,7 +16,7 @@ use Katalo::Upstream;
 use constant LONG => 50_000;
 
 my @names = qw(next last page header redirect stale replayed hit auth mirror
-               hidden);
+               hidden chunk none);
 my $key = new_key('prod1');
 my $up = Katalo::Upstream->new(keys => [$key]);
 my $proxy = 'proxy_pass https://app.katalo.ai/api/v1/;';
@@ -33,6 +33,8 @@ my $gateway = Katalo::Test->new(
                     server 127.0.0.1:%UPSTREAM_PLAIN_PORT% backup; }
     upstream last { server 127.0.0.1:%UPSTREAM_PLAIN_PORT% max_fails=0;
                     server 127.0.0.1:%PORT2% backup; }
+    upstream none { server 127.0.0.1:%PORT3% fail_timeout=1d;
+                    server 127.0.0.1:%PORT2% max_fails=0; }
     proxy_cache_path %PREFIX%/cache keys_zone=c:1m;
     proxy_ignore_headers Cache-Control;
     proxy_cache_key \$arg_cached;
@@ -53,12 +55,21 @@ my $gateway = Katalo::Test->new(
         location /last/ { katalo_bearer last; katalo_upstream_tls off;
                           proxy_next_upstream http_503;
                           proxy_pass http://last/api/v1/; }
+        location /none/ { katalo_bearer none; katalo_upstream_tls off;
+                          proxy_next_upstream error http_429;
+                          proxy_pass http://none; }
+        location /none-off/ { katalo_bearer none; katalo_upstream_tls off;
+                              katalo_cooldown off; proxy_pass http://none; }
         location /page/ { katalo_bearer page; $proxy
                           proxy_intercept_errors on;
                           error_page 429 =418 /418; }
         location /header/ { katalo_bearer header; $proxy
                             proxy_intercept_errors on;
                             error_page 429 =418 /418; }
+        location /chunk/ { katalo_bearer chunk; $proxy
+                           proxy_http_version 1.1;
+                           proxy_intercept_errors on;
+                           error_page 429 =418 /418; }
         location = /418 { return 200 "a page"; }
         location /redirect/ { katalo_bearer redirect; $proxy }
         location /stale/ { katalo_bearer stale; $proxy proxy_cache c;
@@ -123,6 +134,10 @@ is(call('next/x-echo'), '429 cooldown', 'and is obeyed');
 is(call("last/$limited"), '429', 'a 429 that is not tried again');
 ok(cools('last'), 'counts');
 
+is(call('none-off/'), '429', 'a peer is down');
+is(call('none/'), '502', 'and no other one left after a 429');
+ok(cools('none', 'other'), 'which counts');
+
 is(call("page/$limited"), '418', 'a page of the user');
 ok(cools('page'), 'the time of the body counts');
 is(call('page/usage/summary'), '429 cooldown',
@@ -131,6 +146,14 @@ is(call('page/usage/summary'), '429 cooldown',
 is(call('header/usage/summary?x-status=429&x-body=&x-header=Retry-After:'
         . LONG), '418', 'a page, and a time in the header');
 ok(cools('header'), 'which counts');
+
+my $chunks = join '', map { sprintf '%x%%0d%%0a%s%%0d%%0a', length, $_ }
+                            '{"error":{"retry_after":70', '00}}';
+
+is(call('chunk/usage/summary?x-status=429&x-last&x-header=Retry-After:' . LONG
+        . "&x-header=Transfer-Encoding:chunked&x-body=${chunks}0%0d%0a%0d%0a"),
+   '418', 'a number in two chunks');
+ok(cools('chunk'), 'is not taken for another one');
 
 is(call('redirect/usage/summary?x-rate-limit=' . LONG
         . '&x-header=X-Accel-Redirect:/418'), '200', 'X-Accel-Redirect');
