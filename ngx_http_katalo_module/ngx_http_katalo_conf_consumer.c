@@ -69,6 +69,7 @@ static char *
 ngx_http_katalo_conf_consumer_value(ngx_conf_t *cf,
     ngx_http_katalo_consumers_conf_t *consumers, ngx_str_t *text)
 {
+    ngx_str_t                          *name;
     ngx_uint_t                          i;
     ngx_http_compile_complex_value_t    ccv;
     ngx_http_katalo_consumer_value_t   *value;
@@ -117,6 +118,13 @@ ngx_http_katalo_conf_consumer_value(ngx_conf_t *cf,
         && value->names.nelts == 1
         && value->around == 0)
     {
+        name = value->names.elts;
+
+        value->user = (name->len == sizeof("remote_user") - 1
+                       && ngx_strncasecmp(name->data,
+                                          (u_char *) "remote_user", name->len)
+                          == 0);
+
         return NGX_CONF_OK;
     }
 

@@ -12,8 +12,6 @@
 #define NGX_HTTP_KATALO_CONSUMED_LOOKS   32
 
 
-static void ngx_http_katalo_consumed_count(
-    ngx_http_katalo_sh_consumers_t *csh, uint64_t *counter, uint64_t *of_id);
 static void ngx_http_katalo_consumed_nobody(ngx_http_katalo_usage_t *usage,
     ngx_uint_t row, ngx_uint_t slot, ngx_http_katalo_sh_counts_t *counts);
 static uint64_t ngx_http_katalo_consumed_requests(uint64_t *counters);
@@ -76,8 +74,8 @@ ngx_http_katalo_consumed_start(ngx_http_katalo_usage_t *usage,
 
     column += NGX_HTTP_KATALO_CONSUMER_REQUESTS;
 
-    ngx_http_katalo_consumed_count(csh, &counts->counters[column],
-                                   &shid->named[column]);
+    ngx_http_katalo_consumers_count(csh, &counts->counters[column],
+                                    &shid->named[column]);
 
     ngx_http_katalo_consumers_unlock(usage);
 
@@ -105,22 +103,12 @@ ngx_http_katalo_consumed_finish(ngx_http_katalo_usage_t *usage,
              ? &csh->entries[consumer->entry].counts
              : &usage->sh->keys[shid->row].others;
 
-    ngx_http_katalo_consumed_count(csh,
+    ngx_http_katalo_consumers_count(csh,
         &counts->counters[NGX_HTTP_KATALO_CONSUMER_RESPONSES
                           + ngx_http_katalo_counters_class(status)],
         &shid->named[NGX_HTTP_KATALO_RESPONSES + status]);
 
     ngx_http_katalo_consumers_unlock(usage);
-}
-
-
-static void
-ngx_http_katalo_consumed_count(ngx_http_katalo_sh_consumers_t *csh,
-    uint64_t *counter, uint64_t *of_id)
-{
-    ngx_http_katalo_consumers_note(csh, counter, *counter + 1);
-    ngx_http_katalo_consumers_note(csh, of_id, *of_id + 1);
-    ngx_http_katalo_consumers_do(csh);
 }
 
 

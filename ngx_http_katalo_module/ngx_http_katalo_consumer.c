@@ -96,6 +96,13 @@ ngx_http_katalo_consumer_find(ngx_http_request_t *r,
 
     value = klcf->consumers->values.elts;
 
+    /* auth_basic has decoded it, the variable would do so again */
+
+    if (value->user && r->headers_in.user.len) {
+        return ngx_http_katalo_consumer_name(r->pool, &r->headers_in.user,
+                                             name);
+    }
+
     if (ngx_http_katalo_captures_keep(r, &captures) != NGX_OK) {
         return NGX_ERROR;
     }

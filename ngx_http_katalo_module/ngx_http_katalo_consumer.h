@@ -28,6 +28,7 @@ typedef struct {
     ngx_int_t                        index;     /* of that */
     size_t                           around;    /* bytes around variables */
     unsigned                         certificate:1; /* the client's */
+    unsigned                         user:1;    /* $remote_user alone */
 } ngx_http_katalo_consumer_value_t;
 
 

@@ -18,6 +18,8 @@
 #define ngx_http_katalo_consumer_plain(c)  ((c) >= 0x20 && (c) <= 0x7e)
 
 
+static ngx_int_t ngx_http_katalo_consumer_other(ngx_pool_t *pool,
+    ngx_str_t *value, ngx_str_t *name);
 static size_t ngx_http_katalo_consumer_escaped(ngx_str_t *value);
 static ngx_uint_t ngx_http_katalo_consumer_all_plain(u_char *p, size_t len);
 static ngx_uint_t ngx_http_katalo_consumer_hashed(u_char *p, size_t len);
@@ -29,8 +31,7 @@ ngx_int_t
 ngx_http_katalo_consumer_name(ngx_pool_t *pool, ngx_str_t *value,
     ngx_str_t *name)
 {
-    u_char  *p, digest[EVP_MAX_MD_SIZE];
-    size_t   len;
+    size_t  len;
 
     len = value->len;
 
@@ -42,6 +43,17 @@ ngx_http_katalo_consumer_name(ngx_pool_t *pool, ngx_str_t *value,
         *name = *value;
         return NGX_OK;
     }
+
+    return ngx_http_katalo_consumer_other(pool, value, name);
+}
+
+
+static ngx_int_t
+ngx_http_katalo_consumer_other(ngx_pool_t *pool, ngx_str_t *value,
+    ngx_str_t *name)
+{
+    u_char  *p, digest[EVP_MAX_MD_SIZE];
+    size_t   len;
 
     len = ngx_http_katalo_consumer_escaped(value);
 
@@ -101,36 +113,46 @@ ngx_http_katalo_consumer_escaped(ngx_str_t *value)
 }
 
 
-/* eight bytes at a time: is one below 0x20, above 0x7f, or 0x7f? */
+/*
+ * Eight bytes at a time, the last ones once more if need be: is one below 0x20,
+ * above 0x7f, or 0x7f?
+ */
 
 static ngx_uint_t
 ngx_http_katalo_consumer_all_plain(u_char *p, size_t len)
 {
-    uint64_t  w, del, other;
+    u_char    *last;
+    uint64_t   w, del, other;
 
+    last = p + len;
+
+    if (len < sizeof(w)) {
+
+        while (p < last && ngx_http_katalo_consumer_plain(*p)) {
+            p++;
+        }
+
+        return p == last;
+    }
+
+    last -= sizeof(w);
     other = 0;
 
-    for ( /* void */ ; len >= sizeof(w); len -= sizeof(w)) {
+    for ( ;; ) {
         ngx_memcpy(&w, p, sizeof(w));
-        p += sizeof(w);
 
         del = w ^ 0x7f7f7f7f7f7f7f7f;
         other |= w | (w - 0x2020202020202020) | (del - 0x0101010101010101);
-    }
 
-    if (other & 0x8080808080808080) {
-        return 0;
-    }
-
-    while (len--) {
-        if (!ngx_http_katalo_consumer_plain(*p)) {
-            return 0;
+        if (p == last) {
+            break;
         }
 
-        p++;
+        p += sizeof(w);
+        p = ngx_min(p, last);
     }
 
-    return 1;
+    return (other & 0x8080808080808080) == 0;
 }
 
 

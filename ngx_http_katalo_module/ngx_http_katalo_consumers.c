@@ -125,7 +125,19 @@ ngx_http_katalo_consumers_buckets(ngx_uint_t n)
 void
 ngx_http_katalo_consumers_lock(ngx_http_katalo_usage_t *usage)
 {
+#if (NGX_HAVE_ATOMIC_OPS)
+
+    /* as ngx_shmtx_trylock(), inline */
+
+    if (!ngx_atomic_cmp_set(usage->consumers_mutex->lock, 0, ngx_pid)) {
+        ngx_http_katalo_zone_take(usage->consumers_mutex);
+    }
+
+#else
+
     ngx_http_katalo_zone_take(usage->consumers_mutex);
+
+#endif
 
     usage->consumers->noted = 0;
 
@@ -178,6 +190,32 @@ ngx_http_katalo_consumers_do(ngx_http_katalo_sh_consumers_t *csh)
 }
 
 
+/* the same of two counters, in fewer instructions */
+
+void
+ngx_http_katalo_consumers_count(ngx_http_katalo_sh_consumers_t *csh,
+    uint64_t *one, uint64_t *two)
+{
+    csh->redo[0].word = one;
+    csh->redo[0].value = *one + 1;
+    csh->redo[1].word = two;
+    csh->redo[1].value = *two + 1;
+
+    ngx_memory_barrier();
+
+    csh->pending = 2;
+
+    ngx_memory_barrier();
+
+    *one = csh->redo[0].value;
+    *two = csh->redo[1].value;
+
+    ngx_memory_barrier();
+
+    csh->pending = 0;
+}
+
+
 /* the seed is random: clients cannot choose names that have one bucket */
 
 uint64_t
@@ -200,10 +238,15 @@ ngx_http_katalo_consumers_hash(ngx_http_katalo_sh_consumers_t *csh,
         hash ^= hash >> 32;
     }
 
-    w = 0;
+    if (name->len >= sizeof(w)) {
+        ngx_memcpy(&w, p + len - sizeof(w), sizeof(w));
 
-    while (len--) {
-        w = w << 8 | *p++;
+    } else {
+        w = 0;
+
+        while (len--) {
+            w = w << 8 | *p++;
+        }
     }
 
     hash = (hash ^ w) * 0x9e3779b97f4a7c15;

@@ -85,6 +85,10 @@ void ngx_http_katalo_consumers_note(ngx_http_katalo_sh_consumers_t *csh,
     void *word, uint64_t value);
 void ngx_http_katalo_consumers_do(ngx_http_katalo_sh_consumers_t *csh);
 
+/* adds 1 to both counters, or to neither; nothing may be noted */
+void ngx_http_katalo_consumers_count(ngx_http_katalo_sh_consumers_t *csh,
+    uint64_t *one, uint64_t *two);
+
 /* needs no mutex */
 uint64_t ngx_http_katalo_consumers_hash(ngx_http_katalo_sh_consumers_t *csh,
     ngx_uint_t row, ngx_str_t *name);

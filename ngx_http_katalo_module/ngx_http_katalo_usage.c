@@ -116,7 +116,10 @@ ngx_http_katalo_usage_finish(ngx_http_katalo_key_t *key, ngx_uint_t slot,
         bucket++;
     }
 
-    status = ngx_http_katalo_counters_status(result->status);
+    /* most of them are the first of the table */
+
+    status = (result->status == NGX_HTTP_OK)
+             ? 0 : ngx_http_katalo_counters_status(result->status);
 
     if (consumer) {
         ngx_http_katalo_consumed_finish(key->usage, slot, status, consumer);
