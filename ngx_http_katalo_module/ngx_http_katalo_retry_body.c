@@ -184,7 +184,7 @@ ngx_http_katalo_retry_body(ngx_http_katalo_ctx_t *ctx, ngx_str_t *body)
         return;
     }
 
-    ngx_str_null(body);
+    ngx_str_set(body, "");
 
     /* it is not read, or not sent on: what has come with its header */
 

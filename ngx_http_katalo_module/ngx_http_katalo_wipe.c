@@ -106,10 +106,14 @@ ngx_http_katalo_wipe(ngx_http_katalo_ctx_t *ctx)
         b = u->request_bufs->buf;
         p = b->start;
 
-        uri_end = u->uri.data + u->uri.len;
+        /* HTTP/2 has no request line */
 
-        if (p <= u->uri.data && uri_end <= b->end) {
-            p = uri_end;
+        if (u->uri.len) {
+            uri_end = u->uri.data + u->uri.len;
+
+            if (p <= u->uri.data && uri_end <= b->end) {
+                p = uri_end;
+            }
         }
 
         ngx_explicit_memzero(p, b->end - p);
