@@ -57,6 +57,10 @@ ngx_http_katalo_consumers_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     ngx_http_katalo_usage_t         *usage;
     ngx_http_katalo_sh_consumers_t  *csh;
 
+    if (shm_zone->noreuse) {
+        old = NULL;
+    }
+
     shm_zone->noreuse = 0;
 
     usage = shm_zone->data;

@@ -90,6 +90,12 @@ ngx_http_katalo_usage_zone_create(ngx_shm_zone_t *shm_zone, void *data)
     ngx_uint_t                keys;
     ngx_http_katalo_usage_t  *usage;
 
+    /* newer nginx gives a new zone the data of the old one, too */
+
+    if (shm_zone->noreuse) {
+        old = NULL;
+    }
+
     /* only now: nginx looks at it again when the next one is in use */
 
     shm_zone->noreuse = 0;
