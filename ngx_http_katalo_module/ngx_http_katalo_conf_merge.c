@@ -22,6 +22,9 @@
 #include "ngx_http_katalo_status_ready.h"
 
 
+static void ngx_http_katalo_conf_merge_handler(
+    ngx_http_core_loc_conf_t *clcf, ngx_http_katalo_loc_conf_t *prev,
+    ngx_http_katalo_loc_conf_t *conf);
 static char *ngx_http_katalo_conf_merge_bearer(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *prev,
     ngx_http_katalo_loc_conf_t *conf);
@@ -157,21 +160,7 @@ ngx_http_katalo_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    conf->content = clcf->handler;
-
-    /* "if" and "limit_except" have the handler of the location around them */
-
-    if (clcf->noname) {
-        if (conf->status_format.len == 0) {
-            conf->status_format = prev->status_format;
-        }
-
-        if (conf->content == NULL) {
-            conf->content = prev->content;
-        }
-    }
-
-    conf->core = clcf;
+    ngx_http_katalo_conf_merge_handler(clcf, prev, conf);
 
     /* without the directive, nginx has a resolver without name servers */
 
@@ -200,7 +189,6 @@ ngx_http_katalo_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
 
     conf->identified = conf->enabled && conf->consumers
                        && conf->consumers->values.nelts;
-    conf->core = clcf;
     conf->ssl = ngx_http_conf_get_module_srv_conf(cf, ngx_http_ssl_module);
 
     if (conf->enabled && ngx_http_katalo_guard_init(cf, conf) != NGX_OK) {
@@ -208,6 +196,29 @@ ngx_http_katalo_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     }
 
     return ngx_http_katalo_proxy_merge(cf, kmcf, prev, conf);
+}
+
+
+/* "if" and "limit_except" have the handler of the location around them */
+
+static void
+ngx_http_katalo_conf_merge_handler(ngx_http_core_loc_conf_t *clcf,
+    ngx_http_katalo_loc_conf_t *prev, ngx_http_katalo_loc_conf_t *conf)
+{
+    conf->core = clcf;
+    conf->content = clcf->handler;
+
+    if (!clcf->noname) {
+        return;
+    }
+
+    if (conf->status_format.len == 0) {
+        conf->status_format = prev->status_format;
+    }
+
+    if (conf->content == NULL) {
+        conf->content = prev->content;
+    }
 }
 
 

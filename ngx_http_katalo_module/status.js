@@ -12,7 +12,6 @@ const STATES = {
   leaked: ['leak', 'Leaked key seen'], cooling: ['warn', 'Cooling'],
   used: ['good', 'In use'], idle: ['idle', 'Not used yet']
 };
-
 const $ = id => document.getElementById(id);
 const keys = new Map();        // name -> what is known of it
 const children = new WeakMap();
