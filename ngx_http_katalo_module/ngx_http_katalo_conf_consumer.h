@@ -16,7 +16,7 @@
 
 #define ngx_http_katalo_conf_begins(name, prefix)                             \
     ((name)->len > sizeof(prefix) - 1                                         \
-     && ngx_strncasecmp((name)->data, (u_char *) prefix,                      \
+     && ngx_strncasecmp((name)->data, (u_char *) (prefix),                    \
                         sizeof(prefix) - 1) == 0)
 
 
