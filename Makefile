@@ -340,8 +340,8 @@ headers:
 	done
 
 cppcheck:
-	cppcheck --quiet --std=c99 --error-exitcode=1 --inline-suppr \
-		--enable=warning,performance,portability \
+	cppcheck --quiet -j $(JOBS) --std=c99 --error-exitcode=1 \
+		--inline-suppr --enable=warning,performance,portability \
 		--suppress='*:$(NGINX_DEV)/*' --suppress=missingInclude \
 		--suppress=toomanyconfigs \
 		$(addprefix -I ,$(HEADERS)) -I $(OBJS) $(MODULE)
