@@ -117,17 +117,18 @@ $answers += Katalo::Test::Load::answers($_) for @outcomes;
 is(scalar(keys %seen), $answers, 'what was answered has arrived');
 is(scalar $up->targets, $answers, 'once');
 
-my %lines = map { $_ => [usage_lines($gateway, "logs/usage.$_.log")] }
-                qw(first second third);
-my $sum = 0;
+my %requests;
 
-for my $name (sort keys %lines) {
-    cmp_ok(requests(@{ $lines{$name} }), '>', 0, "the $name log has requests");
-    adds_up("the $name log", @{ $lines{$name} });
-    $sum += requests(@{ $lines{$name} });
+for my $name (qw(first second third)) {
+    my @lines = usage_lines($gateway, "logs/usage.$name.log");
+
+    $requests{$name} = requests(@lines);
+    cmp_ok($requests{$name}, '>', 0, "the $name log has requests");
+    adds_up("the $name log", @lines);
 }
 
-is($sum, $answers, 'together they have them all');
-is(requests(@{ $lines{third} }), $last, 'the last status is the last log');
+is($requests{first} + $requests{second} + $requests{third}, $answers,
+   'together they have them all');
+is($requests{third}, $last, 'the last status is the last log');
 
 done_testing();
