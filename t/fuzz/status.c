@@ -270,6 +270,7 @@ fuzz_status_name(fuzz_status_t *status, ngx_conf_t *cf, ngx_str_t *name)
     status->key->usage = fuzz_usage;
     status->key->row = fuzz_production->row;
     status->key->slot = fuzz_production->slot;
+    status->key->cooldown = fuzz_production->cooldown;
 
     return 1;
 }
