@@ -173,6 +173,7 @@ $waiting->write("POST /katalo/generations HTTP/1.1\r\nHost: localhost\r\n"
 ok($gateway->wait_for_log(qr/delaying request/), 'the next one waits');
 is(statuses('catalogue', 'GET', 'elsewhere', 1), '200',
    'and is not among those at once');
+$waiting->close;
 $gateway->quit;
 
 $gateway->configure(
