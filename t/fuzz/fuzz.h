@@ -157,6 +157,11 @@ void fuzz_value_string(const char *name, ngx_str_t *expected);
 void fuzz_json(char *text);
 
 
+/* a header of the client's, or NULL; has it any of them? */
+ngx_table_elt_t *fuzz_header(ngx_http_request_t *r, const char *name);
+ngx_uint_t fuzz_has_header(ngx_http_request_t *r, const char **names);
+
+
 /* what nginx sent in the last fuzz_request(), and logged since fuzz_reset() */
 
 extern fuzz_buf_t  fuzz_sent;

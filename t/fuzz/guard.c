@@ -47,9 +47,6 @@ typedef struct {
 static ngx_int_t fuzz_guard(ngx_http_request_t *r);
 static void fuzz_guard_expected(ngx_http_request_t *r, fuzz_verdict_t *v);
 static fuzz_location_t *fuzz_guard_location(ngx_http_request_t *r);
-static ngx_uint_t fuzz_guard_has(ngx_http_request_t *r, const char **names);
-static ngx_table_elt_t *fuzz_guard_header(ngx_http_request_t *r,
-    const char *name);
 static ngx_int_t fuzz_guard_key(ngx_http_request_t *r, fuzz_location_t *l);
 static void fuzz_guard_token(ngx_http_request_t *r, fuzz_verdict_t *v);
 static void fuzz_guard_answer(fuzz_verdict_t *v);
@@ -181,9 +178,9 @@ fuzz_guard_expected(ngx_http_request_t *r, fuzz_verdict_t *v)
     ngx_memzero(v, sizeof(fuzz_verdict_t));
 
     v->key = fuzz_guard_key(r, l);
-    v->browser = fuzz_guard_has(r, fuzz_browser);
-    v->credential = fuzz_guard_has(r, fuzz_credential)
-                    || fuzz_guard_has(r, l->strip);
+    v->browser = fuzz_has_header(r, fuzz_browser);
+    v->credential = fuzz_has_header(r, fuzz_credential)
+                    || fuzz_has_header(r, l->strip);
 
     fuzz_guard_token(r, v);
 
@@ -192,7 +189,7 @@ fuzz_guard_expected(ngx_http_request_t *r, fuzz_verdict_t *v)
     v->status = 403;
 
     if (!l->pass && fuzz_is(&r->method_name, "OPTIONS")
-        && fuzz_guard_has(r, fuzz_preflight))
+        && fuzz_has_header(r, fuzz_preflight))
     {
         v->decision = "preflight";
 
@@ -203,7 +200,7 @@ fuzz_guard_expected(ngx_http_request_t *r, fuzz_verdict_t *v)
         v->decision = "operation";
 
     } else if (v->key != 0) {
-        named = fuzz_guard_header(r, "x-key");
+        named = fuzz_header(r, "x-key");
 
         /* or else nobody gave the client a key */
 
@@ -243,45 +240,6 @@ fuzz_guard_location(ngx_http_request_t *r)
 }
 
 
-static ngx_uint_t
-fuzz_guard_has(ngx_http_request_t *r, const char **names)
-{
-    for ( /* void */ ; *names; names++) {
-
-        if (fuzz_guard_header(r, *names)) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-static ngx_table_elt_t *
-fuzz_guard_header(ngx_http_request_t *r, const char *name)
-{
-    size_t            i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *header;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        header = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-
-            if (header[i].key.len == strlen(name)
-                && strncasecmp((char *) header[i].key.data, name,
-                               header[i].key.len) == 0)
-            {
-                return &header[i];
-            }
-        }
-    }
-
-    return NULL;
-}
-
-
 static ngx_int_t
 fuzz_guard_key(ngx_http_request_t *r, fuzz_location_t *l)
 {
@@ -293,7 +251,7 @@ fuzz_guard_key(ngx_http_request_t *r, fuzz_location_t *l)
         return strcmp(l->key, fuzz_keys[0]) ? 1 : 0;
     }
 
-    header = fuzz_guard_header(r, "x-key");
+    header = fuzz_header(r, "x-key");
 
     if (header == NULL) {
         return -1;
@@ -323,7 +281,7 @@ fuzz_guard_token(ngx_http_request_t *r, fuzz_verdict_t *v)
     size_t            len;
     ngx_table_elt_t  *header;
 
-    header = fuzz_guard_header(r, "authorization");
+    header = fuzz_header(r, "authorization");
 
     if (header == NULL) {
         return;

@@ -358,3 +358,42 @@ fuzz_only(ngx_str_t *s, const char *bytes)
 
     return 1;
 }
+
+
+ngx_uint_t
+fuzz_has_header(ngx_http_request_t *r, const char **names)
+{
+    for ( /* void */ ; *names; names++) {
+
+        if (fuzz_header(r, *names)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_table_elt_t *
+fuzz_header(ngx_http_request_t *r, const char *name)
+{
+    size_t            i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *header;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        header = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (header[i].key.len == strlen(name)
+                && strncasecmp((char *) header[i].key.data, name,
+                               header[i].key.len) == 0)
+            {
+                return &header[i];
+            }
+        }
+    }
+
+    return NULL;
+}
