@@ -72,7 +72,8 @@ TEST_PACKAGES  = $(DEMO_PACKAGES) openssl gdb jq logrotate dnsmasq-base \
 	default-jdk-headless golang-go
 MONITORING_PACKAGES = $(DEMO_PACKAGES) openssl prometheus
 EXAMPLE_PACKAGES = $(MONITORING_PACKAGES) jq procps systemd systemd-container \
-	dbus docker-compose python3-kubernetes apparmor
+	dbus docker-compose python3-kubernetes apparmor golang-go \
+	golang-github-hashicorp-hcl-dev
 CONTAINER_PACKAGES = $(TEST_PACKAGES) debootstrap podman crun
 BROWSER_PACKAGES = $(DEMO_PACKAGES) openssl dnsmasq-base chromium \
 	fonts-liberation
@@ -95,8 +96,12 @@ HEADERS = $(addprefix $(NGINX_DEV)/src/,core event event/modules os/unix http \
 
 submake = +@$(MAKE) -s --no-print-directory
 
+# nginx's configure would take the path for two, and remove the first one
+blank = nginx cannot be configured in a path with a blank: move the sources
+
 # configuring nginx; with objects, source directory, command
 define configure
+	$(if $(word 3,$(CURDIR) $(abspath $(1))),$(error $(blank)))
 	@echo "configuring $(1) for the nginx in $(2)"
 	rm -rf $(1)
 	mkdir -p $(1)
@@ -249,7 +254,7 @@ test-examples:
 	$(module)
 	@prove -j$(JOBS) $(call chosen,t/examples) < /dev/null
 
-## an image is built and run (root only, in about 3 minutes)
+## images are built and run (root only, in about 5 minutes)
 test-container:
 	@t/packages $(CONTAINER_PACKAGES)
 	@prove $(call chosen,t/container) < /dev/null

@@ -58,7 +58,6 @@ typedef struct ngx_http_katalo_key_s    ngx_http_katalo_key_t;
 typedef struct ngx_http_katalo_usage_s  ngx_http_katalo_usage_t;
 typedef struct ngx_http_katalo_usage_log_s  ngx_http_katalo_usage_log_t;
 typedef struct ngx_http_katalo_vault_s  ngx_http_katalo_vault_t;
-typedef struct ngx_http_katalo_cell_s   ngx_http_katalo_cell_t;
 
 typedef struct ngx_http_katalo_source_s  ngx_http_katalo_source_t;
 typedef struct ngx_http_katalo_rotation_s  ngx_http_katalo_rotation_t;
@@ -67,12 +66,13 @@ typedef struct ngx_http_katalo_verify_s ngx_http_katalo_verify_t;
 typedef struct ngx_http_katalo_sessions_s  ngx_http_katalo_sessions_t;
 typedef struct ngx_http_katalo_host_s   ngx_http_katalo_host_t;
 typedef struct ngx_http_katalo_ready_s  ngx_http_katalo_ready_t;
+typedef struct ngx_http_katalo_sh_consumer_s
+    ngx_http_katalo_sh_consumer_t;
 typedef struct ngx_http_katalo_sh_consumers_s
     ngx_http_katalo_sh_consumers_t;
 typedef struct ngx_http_katalo_consumer_s  ngx_http_katalo_consumer_t;
 typedef struct ngx_http_katalo_consumers_conf_s
     ngx_http_katalo_consumers_conf_t;
-typedef struct ngx_http_katalo_retry_body_s  ngx_http_katalo_retry_body_t;
 
 
 /* of a directive, for messages */
@@ -96,13 +96,13 @@ typedef struct {
     size_t                           zone_size;
     ngx_http_katalo_place_t          zone_place; /* line 0: no directive */
     ngx_uint_t                       consumers; /* that the zone has room for */
+    uint64_t                         seed;      /* of hashes of their names */
     ngx_http_katalo_usage_t         *usage;
     ngx_http_katalo_usage_log_t     *usage_log; /* NULL: off */
     ngx_http_katalo_vault_t         *vault;
     ngx_http_katalo_sessions_t      *sessions;  /* TLS, to upstreams */
 
     ngx_array_t                      hosts;     /* ngx_http_katalo_host_t * */
-    ngx_array_t                     *name_servers;  /* of the system */
     ngx_resolver_t                  *system_resolver[2];   /* [1]: with IPv6 */
 
     ngx_str_t                        bearer;    /* "$<hidden variable>" */

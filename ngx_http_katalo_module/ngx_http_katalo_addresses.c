@@ -17,20 +17,25 @@
 
 struct ngx_http_katalo_addresses_s {
     ngx_pool_t                      *pool;      /* NULL: the first ones */
-    ngx_uint_t                       requests;
-    ngx_uint_t                       replaced;  /* unsigned replaced:1 */
+    ngx_uint_t                       used;      /* by the host, and requests */
 };
 
 
-static void ngx_http_katalo_addresses_unused(
-    ngx_http_katalo_addresses_t *addresses);
 static void ngx_http_katalo_addresses_release(void *data);
 
 
 ngx_http_katalo_addresses_t *
 ngx_http_katalo_addresses_create(ngx_pool_t *pool)
 {
-    return ngx_pcalloc(pool, sizeof(ngx_http_katalo_addresses_t));
+    ngx_http_katalo_addresses_t  *addresses;
+
+    addresses = ngx_pcalloc(pool, sizeof(ngx_http_katalo_addresses_t));
+
+    if (addresses) {
+        addresses->used = 1;
+    }
+
+    return addresses;
 }
 
 
@@ -118,19 +123,9 @@ ngx_http_katalo_addresses_replace(ngx_http_katalo_host_t *host,
     host->addresses = addresses;
     addresses->pool = pool;
 
-    before->replaced = 1;
-    ngx_http_katalo_addresses_unused(before);
+    ngx_http_katalo_addresses_release(before);
 
     return NGX_OK;
-}
-
-
-static void
-ngx_http_katalo_addresses_unused(ngx_http_katalo_addresses_t *addresses)
-{
-    if (addresses->replaced && addresses->requests == 0) {
-        ngx_http_katalo_addresses_destroy(addresses);
-    }
 }
 
 
@@ -148,7 +143,7 @@ ngx_http_katalo_addresses_hold(ngx_http_request_t *r,
     cln->handler = ngx_http_katalo_addresses_release;
     cln->data = host->addresses;
 
-    host->addresses->requests++;
+    host->addresses->used++;
 
     return NGX_OK;
 }
@@ -159,8 +154,9 @@ ngx_http_katalo_addresses_release(void *data)
 {
     ngx_http_katalo_addresses_t *addresses = data;
 
-    addresses->requests--;
-    ngx_http_katalo_addresses_unused(addresses);
+    if (--addresses->used == 0) {
+        ngx_http_katalo_addresses_destroy(addresses);
+    }
 }
 
 

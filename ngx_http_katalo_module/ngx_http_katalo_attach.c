@@ -26,8 +26,6 @@
 #include "ngx_http_katalo_verify.h"
 #include "ngx_http_katalo_wipe.h"
 
-#include <openssl/rand.h>
-
 
 static ngx_int_t ngx_http_katalo_attach_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -53,37 +51,8 @@ static void ngx_http_katalo_attach_verdict(ngx_http_katalo_ctx_t *ctx,
 ngx_int_t
 ngx_http_katalo_attach_init(ngx_conf_t *cf, ngx_http_katalo_main_conf_t *kmcf)
 {
-    u_char                random[16];
-    ngx_str_t             name;
-    ngx_http_variable_t  *var;
-
-    if (RAND_bytes(random, sizeof(random)) != 1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "RAND_bytes() failed");
-        return NGX_ERROR;
-    }
-
-    kmcf->bearer.len = sizeof("$katalo_") - 1 + 2 * sizeof(random);
-    kmcf->bearer.data = ngx_pnalloc(cf->pool, kmcf->bearer.len + 1);
-    if (kmcf->bearer.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    name.len = kmcf->bearer.len - 1;
-    name.data = kmcf->bearer.data + 1;
-
-    *ngx_hex_dump(ngx_cpymem(kmcf->bearer.data, "$katalo_",
-                             sizeof("$katalo_") - 1),
-                  random, sizeof(random)) = '\0';
-
-    var = ngx_http_add_variable(cf, &name,
-                                NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_NOHASH);
-    if (var == NULL) {
-        return NGX_ERROR;
-    }
-
-    var->get_handler = ngx_http_katalo_attach_variable;
-
-    return NGX_OK;
+    return ngx_http_katalo_variables_hide(cf, ngx_http_katalo_attach_variable,
+                                          &kmcf->bearer);
 }
 
 
@@ -109,7 +78,7 @@ ngx_http_katalo_attach_variable(ngx_http_request_t *r,
     if (ctx == NULL
         || ctx->conf != ngx_http_get_module_loc_conf(r, ngx_http_katalo_module)
         || ctx->decision != NGX_HTTP_KATALO_ALLOWED
-        || (ctx->conf->identified && ctx->consumer == NULL))
+        || (ctx->conf->identified && ctx->consumer.name.len == 0))
     {
         ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
                       "katalo: upstream request without a decision");
@@ -117,7 +86,11 @@ ngx_http_katalo_attach_variable(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    secret = ngx_http_katalo_key_secret(ctx->key);
+    secret = &ctx->key->secret;
+
+    ctx->verify = NULL;
+    ctx->free_peer = NULL;
+    ctx->body = NULL;
 
     ctx->decision = ngx_http_katalo_attach_decide(r, ctx, secret);
 
@@ -219,7 +192,7 @@ ngx_http_katalo_attach_start(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx)
     ctx->started = ngx_current_msec;
     ctx->states = r->upstream_states ? r->upstream_states->nelts + 1 : 0;
     ctx->slot = ngx_http_katalo_usage_start(ctx->key, ctx->operation,
-                                            ctx->consumer);
+                                            &ctx->consumer);
     ctx->finish = ngx_http_katalo_attach_finish;
 
     ngx_http_katalo_attach_hook(r, ctx, ngx_http_katalo_attach_finalize);
@@ -331,7 +304,7 @@ ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx)
         }
     }
 
-    ngx_http_katalo_usage_finish(ctx->key, ctx->slot, ctx->consumer, &result);
+    ngx_http_katalo_usage_finish(ctx->key, ctx->slot, &ctx->consumer, &result);
     ngx_http_katalo_attach_verdict(ctx, result.status);
 
     /* also if no other peer was there to try */

@@ -7,16 +7,9 @@
 /* The directives: the table, and the setters of those that need few lines. */
 
 
-#include "ngx_http_katalo_conf.h"
-#include "ngx_http_katalo_conf_consumer.h"
+#include "ngx_http_katalo_commands.h"
 #include "ngx_http_katalo_conf_error.h"
-#include "ngx_http_katalo_conf_key.h"
-#include "ngx_http_katalo_conf_log.h"
-#include "ngx_http_katalo_conf_operation.h"
-#include "ngx_http_katalo_conf_zone.h"
-#include "ngx_http_katalo_cooldown.h"
 #include "ngx_http_katalo_idempotency.h"
-#include "ngx_http_katalo_status.h"
 #include "ngx_http_katalo_usage.h"
 
 
@@ -297,12 +290,16 @@ ngx_http_katalo_conf_strip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 0; i < klcf->strip->nelts; i++) {
 
-        /* RFC 9110, 5.6.2: token */
+        /*
+         * RFC 9110, 5.6.2: token; but "$" begins a variable, and after a
+         * missing ";", the next directive is an argument.
+         */
 
-        if (!ngx_http_katalo_conf_word(&name[i], "!#$%&'*+-.^_`|~")
-            || ngx_strcmp(name[i].data, "off") == 0
-            || ngx_strcmp(name[i].data, "on") == 0
-            || ngx_strcmp(name[i].data, "all") == 0)
+        if (!ngx_http_katalo_conf_word(&name[i], "!#%&'*+-.^_`|~")
+            || ngx_strncmp(name[i].data, "katalo_", 7) == 0
+            || ngx_strcasecmp(name[i].data, (u_char *) "off") == 0
+            || ngx_strcasecmp(name[i].data, (u_char *) "on") == 0
+            || ngx_strcasecmp(name[i].data, (u_char *) "all") == 0)
         {
             return ngx_http_katalo_conf_error(cf,
                        "invalid header name \"%V\" in \"katalo_strip\", use "

@@ -4,21 +4,16 @@
  */
 
 
-#include "ngx_http_katalo_conf_consumer.h"
+#include "ngx_http_katalo_commands.h"
 #include "ngx_http_katalo_conf_error.h"
-#include "ngx_http_katalo_consumer.h"
+#include "ngx_http_katalo_consumer_value.h"
+#include "ngx_http_katalo_variables.h"
 
 
 static char *ngx_http_katalo_conf_consumer_value(ngx_conf_t *cf,
     ngx_http_katalo_consumers_conf_t *consumers, ngx_str_t *text);
 static char *ngx_http_katalo_conf_consumer_variables(ngx_conf_t *cf,
-    ngx_http_katalo_consumers_conf_t *consumers,
-    ngx_http_katalo_consumer_value_t *value);
-static char *ngx_http_katalo_conf_consumer_variable(ngx_conf_t *cf,
-    ngx_http_katalo_consumers_conf_t *consumers,
-    ngx_http_katalo_consumer_value_t *value, ngx_str_t *name);
-static void ngx_http_katalo_conf_consumer_chosen(ngx_conf_t *cf,
-    ngx_http_katalo_consumers_conf_t *consumers, ngx_str_t *name);
+    ngx_http_katalo_consumer_value_t *value, ngx_http_complex_value_t *cv);
 
 
 char *
@@ -29,6 +24,7 @@ ngx_http_katalo_conf_consumer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                         *value;
     ngx_uint_t                         i, n;
     ngx_http_katalo_consumers_conf_t  *consumers;
+    ngx_http_katalo_consumer_value_t  *first;
 
     if (klcf->consumers != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -46,6 +42,7 @@ ngx_http_katalo_conf_consumer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    consumers->find = ngx_http_katalo_consumer_value;
     consumers->place = ngx_http_katalo_conf_place(cf);
     klcf->consumers = consumers;
 
@@ -61,6 +58,15 @@ ngx_http_katalo_conf_consumer(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
+    first = consumers->values.elts;
+
+    if (first->user) {
+        consumers->find = ngx_http_katalo_consumer_user;
+
+    } else if (first->subject) {
+        consumers->find = ngx_http_katalo_consumer_subject;
+    }
+
     return NGX_CONF_OK;
 }
 
@@ -69,8 +75,7 @@ static char *
 ngx_http_katalo_conf_consumer_value(ngx_conf_t *cf,
     ngx_http_katalo_consumers_conf_t *consumers, ngx_str_t *text)
 {
-    ngx_str_t                          *name;
-    ngx_uint_t                          i;
+    ngx_http_complex_value_t           *cv;
     ngx_http_compile_complex_value_t    ccv;
     ngx_http_katalo_consumer_value_t   *value;
 
@@ -88,48 +93,9 @@ ngx_http_katalo_conf_consumer_value(ngx_conf_t *cf,
                    "alone", text);
     }
 
-    value = consumers->values.elts;
-
-    for (i = 0; i < consumers->values.nelts; i++) {
-        if (ngx_strcmp(value[i].text.data, text->data) == 0) {
-            return ngx_http_katalo_conf_error(cf,
-                       "duplicate \"%V\" in \"katalo_consumer\", remove one",
-                       text);
-        }
-    }
-
     value = ngx_array_push(&consumers->values);
-    if (value == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(value, sizeof(ngx_http_katalo_consumer_value_t));
-
-    value->text = *text;
-    value->index = NGX_ERROR;
-
-    if (ngx_http_katalo_conf_consumer_variables(cf, consumers, value)
-        != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (value->index != NGX_ERROR
-        && value->names.nelts == 1
-        && value->around == 0)
-    {
-        name = value->names.elts;
-
-        value->user = (name->len == sizeof("remote_user") - 1
-                       && ngx_strncasecmp(name->data,
-                                          (u_char *) "remote_user", name->len)
-                          == 0);
-
-        return NGX_CONF_OK;
-    }
-
-    value->complex = ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (value->complex == NULL) {
+    cv = ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (value == NULL || cv == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -137,129 +103,86 @@ ngx_http_katalo_conf_consumer_value(ngx_conf_t *cf,
 
     ccv.cf = cf;
     ccv.value = text;
-    ccv.complex_value = value->complex;
+    ccv.complex_value = cv;
 
-    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
-                                                          : NGX_CONF_ERROR;
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(value, sizeof(ngx_http_katalo_consumer_value_t));
+
+    return ngx_http_katalo_conf_consumer_variables(cf, value, cv);
 }
 
-
-/* nginx says what is wrong with the text when it is compiled */
 
 static char *
 ngx_http_katalo_conf_consumer_variables(ngx_conf_t *cf,
-    ngx_http_katalo_consumers_conf_t *consumers,
-    ngx_http_katalo_consumer_value_t *value)
+    ngx_http_katalo_consumer_value_t *value, ngx_http_complex_value_t *cv)
 {
-    char       *rv;
-    u_char     *p, *last;
-    ngx_str_t   name;
-    ngx_uint_t  bracket;
+    u_char                     *p;
+    ngx_str_t                  *name;
+    ngx_uint_t                 *index;
+    ngx_http_variable_t        *var;
+    ngx_http_core_main_conf_t  *cmcf;
 
-    if (ngx_array_init(&value->names, cf->pool, 1, sizeof(ngx_str_t))
-        != NGX_OK)
+    static ngx_uint_t  none = (ngx_uint_t) -1;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    var = cmcf->variables.elts;
+
+    value->variables = cv->flushes ? cv->flushes : &none;
+    value->around = cv->value.len;
+
+    for (index = value->variables; *index != none; index++) {
+        name = &var[*index].name;
+
+        if (ngx_http_katalo_conf_is(name, "ssl_client_verify")) {
+            return ngx_http_katalo_conf_error(cf,
+                       "\"$%V\" in \"katalo_consumer\" is no name, it is "
+                       "\"NONE\" without a certificate: use "
+                       "\"$ssl_client_s_dn\"", name);
+        }
+
+        if (ngx_http_katalo_variables_own(name)) {
+            return ngx_http_katalo_conf_error(cf,
+                       "\"$%V\" in \"katalo_consumer\" names no client: use "
+                       "a variable of what verifies the client, such as "
+                       "\"$remote_user\"", name);
+        }
+
+        if (ngx_http_katalo_conf_begins(name, "ssl_client_")) {
+            value->certificate = 1;
+        }
+
+        value->around -= name->len + 1;
+    }
+
+    for (p = cv->value.data; *p; p++) {
+
+        if (p[0] == '$' && p[1] == '{') {
+            value->around -= 2;
+        }
+
+        /* captures have no index */
+
+        if (p[0] == '$' && isdigit(p[1])) {
+            value->around -= 2;
+            value->captures = 1;
+        }
+    }
+
+    if (ngx_http_script_variables_count(&cv->value) != 1
+        || value->captures
+        || value->around)
     {
-        return NGX_CONF_ERROR;
-    }
-
-    p = value->text.data;
-    last = p + value->text.len;
-
-    while (p < last) {
-
-        if (*p++ != '$') {
-            value->around++;
-            continue;
-        }
-
-        bracket = (p < last && *p == '{');
-        p += bracket;
-        name.data = p;
-
-        if (p < last && *p >= '1' && *p <= '9') {
-            p++;
-
-        } else {
-            while (p < last && (isalnum(*p) || *p == '_')) {
-                p++;
-            }
-        }
-
-        name.len = p - name.data;
-
-        if (bracket && (p == last || *p++ != '}')) {
-            value->around++;
-        }
-
-        rv = ngx_http_katalo_conf_consumer_variable(cf, consumers, value,
-                                                    &name);
-        if (rv != NGX_CONF_OK) {
-            return rv;
-        }
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_katalo_conf_consumer_variable(ngx_conf_t *cf,
-    ngx_http_katalo_consumers_conf_t *consumers,
-    ngx_http_katalo_consumer_value_t *value, ngx_str_t *name)
-{
-    ngx_str_t  *names;
-
-    names = ngx_array_push(&value->names);
-    if (names == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *names = *name;
-
-    ngx_http_katalo_conf_consumer_chosen(cf, consumers, names);
-
-    /* captures have no index */
-
-    if (name->len == 0 || isdigit(name->data[0])) {
+        value->complex = cv;
         return NGX_CONF_OK;
     }
 
-    if (name->len == sizeof("ssl_client_verify") - 1
-        && ngx_http_katalo_conf_begins(name, "ssl_client_verif"))
-    {
-        return ngx_http_katalo_conf_error(cf,
-                   "\"$%V\" in \"katalo_consumer\" is no name, it is \"NONE\" "
-                   "without a certificate: use \"$ssl_client_s_dn\"", name);
-    }
+    value->index = value->variables[0];
+    name = &var[value->index].name;
+    value->user = ngx_http_katalo_conf_is(name, "remote_user");
+    value->subject = ngx_http_katalo_conf_is(name, "ssl_client_s_dn");
 
-    if (ngx_http_katalo_conf_begins(name, "ssl_client_")) {
-        value->certificate = 1;
-    }
-
-    value->index = ngx_http_get_variable_index(cf, names);
-
-    return (value->index == NGX_ERROR) ? NGX_CONF_ERROR : NGX_CONF_OK;
-}
-
-
-static void
-ngx_http_katalo_conf_consumer_chosen(ngx_conf_t *cf,
-    ngx_http_katalo_consumers_conf_t *consumers, ngx_str_t *name)
-{
-    if (consumers->warned_chosen
-        || (!ngx_http_katalo_conf_begins(name, "http_")
-            && !ngx_http_katalo_conf_begins(name, "arg_")
-            && !ngx_http_katalo_conf_begins(name, "cookie_")
-            && !(name->len == 1 && isdigit(name->data[0]))))
-    {
-        return;
-    }
-
-    consumers->warned_chosen = 1;
-
-    ngx_http_katalo_conf_warn(cf->log, &consumers->place,
-        "any client can choose \"$%V\" in \"katalo_consumer\": use a variable "
-        "of what verifies the client, such as \"$remote_user\" with "
-        "\"auth_basic\", \"$ssl_client_s_dn\", or one of \"auth_request_set\"",
-        name);
+    return NGX_CONF_OK;
 }

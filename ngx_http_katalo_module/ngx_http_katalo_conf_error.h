@@ -11,6 +11,17 @@
 #include "ngx_http_katalo.h"
 
 
+/* of names of variables as nginx keeps them, in lower case */
+
+#define ngx_http_katalo_conf_is(name, s)                                      \
+    ((name)->len == sizeof(s) - 1                                             \
+     && ngx_strncmp((name)->data, s, sizeof(s) - 1) == 0)
+
+#define ngx_http_katalo_conf_begins(name, s)                                  \
+    ((name)->len > sizeof(s) - 1                                              \
+     && ngx_strncmp((name)->data, s, sizeof(s) - 1) == 0)
+
+
 /* the place of the directive that is being read */
 ngx_http_katalo_place_t ngx_http_katalo_conf_place(ngx_conf_t *cf);
 

@@ -7,33 +7,56 @@
 /* What "nginx -t" says of consumers, once all configurations are merged. */
 
 
-#include "ngx_http_katalo_conf_consumer.h"
 #include "ngx_http_katalo_conf_error.h"
 #include "ngx_http_katalo_conf_identity.h"
-#include "ngx_http_katalo_consumer.h"
+#include "ngx_http_katalo_consumer_value.h"
 
 
 static void ngx_http_katalo_conf_identity_missing(ngx_conf_t *cf,
     ngx_http_katalo_place_t *place, ngx_uint_t n);
-static void ngx_http_katalo_conf_identity_value(ngx_conf_t *cf,
-    ngx_http_katalo_loc_conf_t *conf, ngx_str_t *name);
-static void ngx_http_katalo_conf_identity_user(ngx_conf_t *cf,
+static void ngx_http_katalo_conf_identity_values(ngx_conf_t *cf,
     ngx_http_katalo_loc_conf_t *conf);
-static ngx_uint_t ngx_http_katalo_conf_identity_variable_realm(
-    ngx_http_complex_value_t *realm);
+static void ngx_http_katalo_conf_identity_warn(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf, ngx_str_t *name);
+static const char *ngx_http_katalo_conf_identity_doubt(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf, ngx_str_t *name);
+static const char *ngx_http_katalo_conf_identity_user(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf);
+static ngx_uint_t ngx_http_katalo_conf_identity_written(ngx_str_t *name);
 static ngx_http_complex_value_t *ngx_http_katalo_conf_identity_basic(
     ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *conf, const char *directive);
+
+
+/* variables that nginx takes from the client as they come; "_": all below */
+
+static ngx_str_t  ngx_http_katalo_conf_identity_request[] = {
+    ngx_string("arg_"),
+    ngx_string("args"),
+    ngx_string("content_length"),
+    ngx_string("content_type"),
+    ngx_string("cookie_"),
+    ngx_string("document_uri"),
+    ngx_string("host"),
+    ngx_string("http_"),
+    ngx_string("query_string"),
+    ngx_string("request"),
+    ngx_string("request_body"),
+    ngx_string("request_filename"),
+    ngx_string("request_method"),
+    ngx_string("request_uri"),
+    ngx_string("ssl_server_name"),
+    ngx_string("uri"),
+    ngx_null_string
+};
 
 
 ngx_uint_t
 ngx_http_katalo_conf_identity(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf)
 {
-    ngx_str_t                          *name;
-    ngx_uint_t                          i, j, k, missing, needed;
-    ngx_http_katalo_place_t            *place;
-    ngx_http_katalo_loc_conf_t        **conf;
-    ngx_http_katalo_consumer_value_t   *value;
+    ngx_uint_t                    i, missing, needed;
+    ngx_http_katalo_place_t      *place;
+    ngx_http_katalo_loc_conf_t  **conf;
 
     conf = kmcf->locations.elts;
     place = NULL;
@@ -46,29 +69,17 @@ ngx_http_katalo_conf_identity(ngx_conf_t *cf,
             continue;
         }
 
-        if (conf[i]->consumers == NULL) {
-
-            /* "if" and "limit_except" have the key of the location around */
-
-            if (conf[i]->core->noname && !conf[i]->own) {
-                continue;
-            }
-
-            place = place ? place : &conf[i]->place;
-            missing++;
+        if (conf[i]->consumers) {
+            needed |= conf[i]->identified;
+            ngx_http_katalo_conf_identity_values(cf, conf[i]);
             continue;
         }
 
-        value = conf[i]->consumers->values.elts;
+        /* "if" and "limit_except" have the key of the location around */
 
-        for (j = 0; j < conf[i]->consumers->values.nelts; j++) {
-            name = value[j].names.elts;
-            needed = 1;
-
-            for (k = 0; k < value[j].names.nelts; k++) {
-                ngx_http_katalo_conf_identity_value(cf, conf[i],
-                                                          &name[k]);
-            }
+        if (!conf[i]->core->noname || conf[i]->own) {
+            place = place ? place : &conf[i]->place;
+            missing++;
         }
     }
 
@@ -101,126 +112,162 @@ ngx_http_katalo_conf_identity_missing(ngx_conf_t *cf,
 }
 
 
-/* once for each directive, though many locations may inherit it */
-
 static void
-ngx_http_katalo_conf_identity_value(ngx_conf_t *cf,
-    ngx_http_katalo_loc_conf_t *conf, ngx_str_t *name)
+ngx_http_katalo_conf_identity_values(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf)
 {
-    ngx_http_katalo_consumers_conf_t  *consumers;
+    ngx_uint_t                         i, *index;
+    ngx_http_variable_t               *var;
+    ngx_http_core_main_conf_t         *cmcf;
+    ngx_http_katalo_consumer_value_t  *value;
 
-    consumers = conf->consumers;
+    static ngx_str_t  capture = ngx_string("1");
 
-    if (name->len == sizeof("remote_user") - 1
-        && ngx_http_katalo_conf_begins(name, "remote_use"))
-    {
-        ngx_http_katalo_conf_identity_user(cf, conf);
-        return;
-    }
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    var = cmcf->variables.elts;
 
-    if (!ngx_http_katalo_conf_begins(name, "ssl_client_")
-        || consumers->warned_certificate)
-    {
-        return;
-    }
+    value = conf->consumers->values.elts;
 
-    if (conf->ssl->verify == NGX_HTTP_KATALO_SSL_NO_CA) {
-        consumers->warned_certificate = 1;
+    for (i = 0; i < conf->consumers->values.nelts; i++) {
 
-        ngx_http_katalo_conf_warn(cf->log, &consumers->place,
-            "any client can choose \"$%V\" in \"katalo_consumer\" with "
-            "\"ssl_verify_client optional_no_ca\", which verifies no "
-            "certificate: use \"ssl_verify_client on\" or \"optional\"", name);
-    }
+        for (index = value[i].variables; *index != (ngx_uint_t) -1; index++) {
+            ngx_http_katalo_conf_identity_warn(cf, conf, &var[*index].name);
+        }
 
-    if (conf->ssl->verify == NGX_HTTP_KATALO_SSL_OFF
-        && consumers->values.nelts == 1)
-    {
-        consumers->warned_certificate = 1;
-
-        ngx_http_katalo_conf_warn(cf->log, &consumers->place,
-            "\"$%V\" in \"katalo_consumer\" is always empty where "
-            "\"ssl_verify_client\" is off, so all requests are refused: use "
-            "\"ssl_verify_client on\" or \"optional\"", name);
+        if (value[i].captures) {
+            ngx_http_katalo_conf_identity_warn(cf, conf, &capture);
+        }
     }
 }
 
 
+/* once for each directive, though many locations may inherit it */
+
 static void
+ngx_http_katalo_conf_identity_warn(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf, ngx_str_t *name)
+{
+    const char  *doubt;
+
+    if (conf->consumers->warned) {
+        return;
+    }
+
+    doubt = ngx_http_katalo_conf_identity_doubt(cf, conf, name);
+
+    if (doubt) {
+        conf->consumers->warned = 1;
+
+        ngx_http_katalo_conf_warn(cf->log, &conf->consumers->place, doubt,
+                                  name);
+    }
+}
+
+
+/* why the variable is no identity: a message with its name, or NULL */
+
+static const char *
+ngx_http_katalo_conf_identity_doubt(ngx_conf_t *cf,
+    ngx_http_katalo_loc_conf_t *conf, ngx_str_t *name)
+{
+    if (ngx_http_katalo_conf_is(name, "remote_user")) {
+        return ngx_http_katalo_conf_identity_user(cf, conf);
+    }
+
+    if (ngx_http_katalo_conf_identity_written(name)) {
+        return "any client can choose \"$%V\" in \"katalo_consumer\": use a "
+               "variable of what verifies the client, such as "
+               "\"$remote_user\" with \"auth_basic\", \"$ssl_client_s_dn\", "
+               "or one of \"auth_request_set\"";
+    }
+
+    if (!ngx_http_katalo_conf_begins(name, "ssl_client_")) {
+        return NULL;
+    }
+
+    if (conf->ssl->verify == NGX_HTTP_KATALO_SSL_NO_CA) {
+        return "any client can choose \"$%V\" in \"katalo_consumer\" with "
+               "\"ssl_verify_client optional_no_ca\", which verifies no "
+               "certificate: use \"ssl_verify_client on\" or \"optional\"";
+    }
+
+    if (conf->ssl->verify == NGX_HTTP_KATALO_SSL_OFF
+        && conf->consumers->values.nelts == 1)
+    {
+        return "\"$%V\" in \"katalo_consumer\" is always empty where "
+               "\"ssl_verify_client\" is off, so all requests are refused: "
+               "use \"ssl_verify_client on\" or \"optional\"";
+    }
+
+    return NULL;
+}
+
+
+static const char *
 ngx_http_katalo_conf_identity_user(ngx_conf_t *cf,
     ngx_http_katalo_loc_conf_t *conf)
 {
-    ngx_http_complex_value_t          *realm;
-    ngx_http_katalo_consumers_conf_t  *consumers;
-
-    consumers = conf->consumers;
-
-    if (consumers->warned_user) {
-        return;
-    }
+    ngx_http_complex_value_t  *realm;
 
     realm = ngx_http_katalo_conf_identity_basic(cf, conf, "auth_basic");
 
     if (realm == NULL
-        || (realm->lengths == NULL && realm->value.len == 3
-            && ngx_strncmp(realm->value.data, "off", 3) == 0)
+        || (realm->lengths == NULL
+            && ngx_http_katalo_conf_is(&realm->value, "off"))
         || !ngx_http_katalo_conf_identity_basic(cf, conf,
                                                 "auth_basic_user_file"))
     {
-        consumers->warned_user = 1;
-
-        ngx_http_katalo_conf_warn(cf->log, &consumers->place,
-            "any client can choose \"$remote_user\" in \"katalo_consumer\" "
-            "where \"auth_basic\" is not in force, nginx takes it from the "
-            "client's header as it comes: add \"auth_basic\" with "
-            "\"auth_basic_user_file\", or use a variable of what verifies "
-            "the client");
-
-        return;
+        return "any client can choose \"$%V\" in \"katalo_consumer\" where "
+               "\"auth_basic\" is not in force, nginx takes it from the "
+               "client's header as it comes: add \"auth_basic\" with "
+               "\"auth_basic_user_file\", or use a variable of what verifies "
+               "the client";
     }
 
-    if (ngx_http_katalo_conf_identity_variable_realm(realm)) {
-        consumers->warned_user = 1;
+    /* nothing but variables */
 
-        ngx_http_katalo_conf_warn(cf->log, &consumers->place,
-            "any client can choose \"$remote_user\" in \"katalo_consumer\" "
-            "where \"auth_basic %V\" is \"off\": use a variable that is empty "
-            "for such clients", &realm->value);
-
-        return;
+    if (realm->lengths
+        && realm->value.data[0] == '$'
+        && ngx_http_katalo_conf_word(&realm->value, "${}_"))
+    {
+        return "any client can choose \"$%V\" in \"katalo_consumer\" where the "
+               "variable in \"auth_basic\" is \"off\": use a variable that is "
+               "empty for such clients";
     }
 
     if (conf->core->satisfy == NGX_HTTP_SATISFY_ANY) {
-        consumers->warned_user = 1;
-
-        ngx_http_katalo_conf_warn(cf->log, &consumers->place,
-            "any client can choose \"$remote_user\" in \"katalo_consumer\" "
-            "where \"satisfy any\" lets it by without its password: use "
-            "\"satisfy all\", or a variable that is empty for such clients");
+        return "any client can choose \"$%V\" in \"katalo_consumer\" where "
+               "\"satisfy any\" lets it by without its password: use "
+               "\"satisfy all\", or a variable that is empty for such clients";
     }
+
+    return NULL;
 }
 
 
-/* has it nothing but variables, so that it may be "off"? */
-
 static ngx_uint_t
-ngx_http_katalo_conf_identity_variable_realm(ngx_http_complex_value_t *realm)
+ngx_http_katalo_conf_identity_written(ngx_str_t *name)
 {
-    size_t  i;
+    ngx_str_t  *known;
 
-    if (realm->lengths == NULL) {
-        return 0;
+    /* a capture */
+
+    if (isdigit(name->data[0])) {
+        return 1;
     }
 
-    for (i = 0; i < realm->value.len; i++) {
-        if (!isalnum(realm->value.data[i])
-            && ngx_strchr("${}_", realm->value.data[i]) == NULL)
+    for (known = ngx_http_katalo_conf_identity_request; known->len; known++) {
+
+        if (name->len >= known->len
+            && ngx_strncmp(name->data, known->data, known->len) == 0
+            && (name->len == known->len
+                || known->data[known->len - 1] == '_'))
         {
-            return 0;
+            return 1;
         }
     }
 
-    return realm->value.data[0] == '$';
+    return 0;
 }
 
 

@@ -4,8 +4,8 @@
  */
 
 
+#include "ngx_http_katalo_commands.h"
 #include "ngx_http_katalo_conf_error.h"
-#include "ngx_http_katalo_conf_key.h"
 #include "ngx_http_katalo_source.h"
 
 
@@ -176,7 +176,7 @@ ngx_http_katalo_conf_key_host(ngx_conf_t *cf, ngx_http_katalo_key_t *key,
         || (ngx_http_katalo_conf_word(h, ".-_[]:")
             && !(h->len == 1 && h->data[0] == '.')
             && (ngx_strlchr(h->data, h->data + h->len, ':') == NULL
-                || h->data[0] == '[')))
+                || (h->data[0] == '[' && h->data[h->len - 1] == ']'))))
     {
         return NGX_CONF_OK;
     }

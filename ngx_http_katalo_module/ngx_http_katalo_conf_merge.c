@@ -9,8 +9,7 @@
 
 #include "ngx_http_katalo_conf_error.h"
 #include "ngx_http_katalo_conf_merge.h"
-#include "ngx_http_katalo_conf_read.h"
-#include "ngx_http_katalo_consumer.h"
+#include "ngx_http_katalo_consumer_value.h"
 #include "ngx_http_katalo_guard.h"
 #include "ngx_http_katalo_idempotency.h"
 #include "ngx_http_katalo_key.h"
@@ -65,31 +64,6 @@ ngx_http_katalo_conf_create_main(ngx_conf_t *cf)
     kmcf->usage_log = NGX_CONF_UNSET_PTR;
 
     return kmcf;
-}
-
-
-char *
-ngx_http_katalo_conf_init_main(ngx_conf_t *cf, void *conf)
-{
-    ngx_http_katalo_main_conf_t *kmcf = conf;
-
-    ngx_http_katalo_loc_conf_t  *klcf;
-
-    klcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_katalo_module);
-
-    if (ngx_http_katalo_proxy_init(cf, klcf) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_http_katalo_proxy_trust_init(kmcf);
-
-    ngx_conf_init_ptr_value(kmcf->usage_log, NULL);
-
-    if (kmcf->keys.nelts == 0) {
-        return NGX_CONF_OK;
-    }
-
-    return ngx_http_katalo_conf_read_keys(cf, kmcf);
 }
 
 

@@ -14,7 +14,6 @@
 /* as nginx calls them */
 
 void *ngx_http_katalo_conf_create_main(ngx_conf_t *cf);
-char *ngx_http_katalo_conf_init_main(ngx_conf_t *cf, void *conf);
 void *ngx_http_katalo_conf_create_srv(ngx_conf_t *cf);
 void *ngx_http_katalo_conf_create_loc(ngx_conf_t *cf);
 char *ngx_http_katalo_conf_merge_loc(ngx_conf_t *cf, void *parent,

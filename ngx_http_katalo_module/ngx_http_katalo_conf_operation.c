@@ -4,8 +4,8 @@
  */
 
 
+#include "ngx_http_katalo_commands.h"
 #include "ngx_http_katalo_conf_error.h"
-#include "ngx_http_katalo_conf_operation.h"
 #include "ngx_http_katalo_operation.h"
 
 
@@ -74,9 +74,9 @@ ngx_http_katalo_conf_operation_name(ngx_conf_t *cf,
         || ngx_strcmp(name->data, "total") == 0)
     {
         return ngx_http_katalo_conf_error(cf,
-                   "invalid name \"%V\" in \"katalo_operation\", use "
-                   "letters, digits and \"_\", but not \"all\" or \"total\"",
-                   name);
+                   "invalid name \"%V\" in \"katalo_operation\", use up to "
+                   "%d letters, digits and \"_\", but not \"all\" or "
+                   "\"total\"", name, NGX_HTTP_KATALO_NAME_LEN);
     }
 
     if (ngx_http_katalo_operation_find(kmcf, name) != NGX_ERROR) {

@@ -14,12 +14,14 @@
 #include "ngx_http_katalo_vault.h"
 
 
-static char *ngx_http_katalo_conf_read_same_ids(ngx_conf_t *cf,
-    ngx_http_katalo_main_conf_t *kmcf);
+static void ngx_http_katalo_conf_read_same_id(ngx_conf_t *cf,
+    ngx_http_katalo_key_t **key, ngx_uint_t n);
 static char *ngx_http_katalo_conf_read_key(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_key_t *key);
 static char *ngx_http_katalo_conf_read_broken(ngx_conf_t *cf,
     ngx_http_katalo_key_t *key, ngx_http_katalo_key_error_t *error);
+static void ngx_http_katalo_conf_read_try(ngx_cycle_t *cycle,
+    ngx_core_conf_t *ccf, ngx_http_katalo_main_conf_t *kmcf);
 
 
 char *
@@ -40,59 +42,36 @@ ngx_http_katalo_conf_read_keys(ngx_conf_t *cf,
         if (ngx_http_katalo_conf_read_key(cf, kmcf, key[i]) != NGX_CONF_OK) {
             return NGX_CONF_ERROR;
         }
+
+        ngx_http_katalo_conf_read_same_id(cf, key, i);
     }
 
-    return ngx_http_katalo_conf_read_same_ids(cf, kmcf);
+    return NGX_CONF_OK;
 }
 
 
 /* keys with one id can only be revoked together */
 
-static char *
-ngx_http_katalo_conf_read_same_ids(ngx_conf_t *cf,
-    ngx_http_katalo_main_conf_t *kmcf)
+static void
+ngx_http_katalo_conf_read_same_id(ngx_conf_t *cf, ngx_http_katalo_key_t **key,
+    ngx_uint_t n)
 {
-    uint32_t                 hash;
-    ngx_uint_t               i, n;
-    ngx_rbtree_t             ids;
-    ngx_str_node_t          *node, *same;
-    ngx_rbtree_node_t        sentinel;
-    ngx_http_katalo_key_t  **key;
-
-    key = kmcf->keys.elts;
-    n = kmcf->keys.nelts;
-
-    node = ngx_pcalloc(cf->temp_pool, n * sizeof(ngx_str_node_t));
-    if (node == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_rbtree_init(&ids, &sentinel, ngx_str_rbtree_insert_value);
+    ngx_uint_t  i;
 
     for (i = 0; i < n; i++) {
 
-        if (!ngx_http_katalo_key_usable(key[i])) {
-            continue;
-        }
-
-        hash = ngx_crc32_long(key[i]->id.data, key[i]->id.len);
-        same = ngx_str_rbtree_lookup(&ids, &key[i]->id, hash);
-
-        if (same) {
-            ngx_http_katalo_conf_warn(cf->log, &key[i]->place,
+        if (key[i]->id.len == key[n]->id.len
+            && ngx_memcmp(key[i]->id.data, key[n]->id.data, key[n]->id.len) == 0
+            && ngx_http_katalo_key_usable(key[i])
+            && ngx_http_katalo_key_usable(key[n]))
+        {
+            ngx_http_katalo_conf_warn(cf->log, &key[n]->place,
                 "\"katalo_key\" \"%V\" has the same key id \"%V\" as \"%V\": "
                 "to revoke one is to revoke both, issue a key for each",
-                &key[i]->name, &key[i]->id, &key[same - node]->name);
-            continue;
+                &key[n]->name, &key[n]->id, &key[i]->name);
+            return;
         }
-
-        node[i].str = key[i]->id;
-        node[i].node.key = hash;
-
-        ngx_rbtree_insert(&ids, &node[i].node);
     }
-
-    return NGX_CONF_OK;
 }
 
 
@@ -211,4 +190,88 @@ ngx_http_katalo_conf_read_old(ngx_conf_t *cf)
     }
 
     return NULL;
+}
+
+
+/*
+ * May workers read the key files?  Modes, groups, access lists and parent
+ * directories all matter, so a process with a worker's rights tries.
+ */
+
+void
+ngx_http_katalo_conf_read_access(ngx_cycle_t *cycle,
+    ngx_http_katalo_main_conf_t *kmcf)
+{
+    pid_t             pid;
+    sigset_t          set, old;
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    /* otherwise workers have the same rights as this process */
+
+    if (geteuid() != 0 || !ccf->master || ccf->user == 0) {
+        return;
+    }
+
+    /* SIGCHLD is blocked, so the master does not handle this process */
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+
+    if (sigprocmask(SIG_BLOCK, &set, &old) == -1) {
+        return;
+    }
+
+    pid = fork();
+
+    if (pid == 0) {
+        ngx_http_katalo_conf_read_try(cycle, ccf, kmcf);
+        _exit(0);
+    }
+
+    if (pid != -1) {
+        while (waitpid(pid, NULL, 0) == -1 && ngx_errno == NGX_EINTR) {
+            /* void */
+        }
+    }
+
+    (void) sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+
+static void
+ngx_http_katalo_conf_read_try(ngx_cycle_t *cycle, ngx_core_conf_t *ccf,
+    ngx_http_katalo_main_conf_t *kmcf)
+{
+    ngx_uint_t               i;
+    ngx_http_katalo_key_t  **key;
+
+    /* as ngx_worker_process_init() does */
+
+    if (setgid(ccf->group) == -1
+        || initgroups(ccf->username, ccf->group) == -1
+        || setuid(ccf->user) == -1)
+    {
+        return;
+    }
+
+    key = kmcf->keys.elts;
+
+    for (i = 0; i < kmcf->keys.nelts; i++) {
+
+        if (key[i]->check == 0
+            || access((char *) key[i]->path.data, R_OK) == 0
+            || ngx_errno != NGX_EACCES)
+        {
+            continue;
+        }
+
+        ngx_http_katalo_conf_warn(cycle->log, &key[i]->place,
+            "\"katalo_key\" \"%V\": workers run as \"%s\" and may not read its "
+            "file \"%V\", so that it is rotated and revoked on reload only; "
+            "let them read it (\"chgrp\" to a group of theirs, \"chmod "
+            "0640\", and \"x\" for the directories above), or set "
+            "\"check=off\"", &key[i]->name, ccf->username, &key[i]->path);
+    }
 }

@@ -15,6 +15,10 @@
 char *ngx_http_katalo_conf_read_keys(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf);
 
+/* warns of key files that the configured user may not read */
+void ngx_http_katalo_conf_read_access(ngx_cycle_t *cycle,
+    ngx_http_katalo_main_conf_t *kmcf);
+
 /* the one before; NULL: the first, or the first with this module */
 ngx_http_katalo_main_conf_t *ngx_http_katalo_conf_read_old(ngx_conf_t *cf);
 

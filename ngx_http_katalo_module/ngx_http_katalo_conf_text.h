@@ -4,6 +4,9 @@
  */
 
 
+/* What is looked for in the text of the configuration, for messages. */
+
+
 #ifndef _NGX_HTTP_KATALO_CONF_TEXT_H_INCLUDED_
 #define _NGX_HTTP_KATALO_CONF_TEXT_H_INCLUDED_
 

@@ -4,8 +4,8 @@
  */
 
 
+#include "ngx_http_katalo_commands.h"
 #include "ngx_http_katalo_conf_error.h"
-#include "ngx_http_katalo_conf_zone.h"
 
 
 /* the most that "consumers=" takes */

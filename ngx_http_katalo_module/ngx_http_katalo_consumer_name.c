@@ -12,16 +12,8 @@
 /* "~" and digits of the hash */
 #define NGX_HTTP_KATALO_CONSUMER_HASH    33
 
-/* bytes that stand for one that is escaped */
-#define NGX_HTTP_KATALO_CONSUMER_ESCAPE  4
 
-#define ngx_http_katalo_consumer_plain(c)  ((c) >= 0x20 && (c) <= 0x7e)
-
-
-static ngx_int_t ngx_http_katalo_consumer_other(ngx_pool_t *pool,
-    ngx_str_t *value, ngx_str_t *name);
 static size_t ngx_http_katalo_consumer_escaped(ngx_str_t *value);
-static ngx_uint_t ngx_http_katalo_consumer_all_plain(u_char *p, size_t len);
 static ngx_uint_t ngx_http_katalo_consumer_hashed(u_char *p, size_t len);
 static u_char *ngx_http_katalo_consumer_escape(u_char *p, u_char *last,
     ngx_str_t *value);
@@ -31,31 +23,15 @@ ngx_int_t
 ngx_http_katalo_consumer_name(ngx_pool_t *pool, ngx_str_t *value,
     ngx_str_t *name)
 {
-    size_t  len;
-
-    len = value->len;
-
-    if (len < NGX_HTTP_KATALO_CONSUMER_LEN + 1
-                - NGX_HTTP_KATALO_CONSUMER_ESCAPE
-        && ngx_http_katalo_consumer_all_plain(value->data, len)
-        && !(len == 1 && value->data[0] == '*'))
-    {
-        *name = *value;
-        return NGX_OK;
-    }
-
-    return ngx_http_katalo_consumer_other(pool, value, name);
-}
-
-
-static ngx_int_t
-ngx_http_katalo_consumer_other(ngx_pool_t *pool, ngx_str_t *value,
-    ngx_str_t *name)
-{
     u_char  *p, digest[EVP_MAX_MD_SIZE];
     size_t   len;
 
     len = ngx_http_katalo_consumer_escaped(value);
+
+    if (len == value->len && len <= NGX_HTTP_KATALO_CONSUMER_PLAIN) {
+        *name = *value;
+        return NGX_OK;
+    }
 
     name->data = ngx_pnalloc(pool, NGX_HTTP_KATALO_CONSUMER_LEN);
     if (name->data == NULL) {
@@ -113,49 +89,6 @@ ngx_http_katalo_consumer_escaped(ngx_str_t *value)
 }
 
 
-/*
- * Eight bytes at a time, the last ones once more if need be: is one below 0x20,
- * above 0x7f, or 0x7f?
- */
-
-static ngx_uint_t
-ngx_http_katalo_consumer_all_plain(u_char *p, size_t len)
-{
-    u_char    *last;
-    uint64_t   w, del, other;
-
-    last = p + len;
-
-    if (len < sizeof(w)) {
-
-        while (p < last && ngx_http_katalo_consumer_plain(*p)) {
-            p++;
-        }
-
-        return p == last;
-    }
-
-    last -= sizeof(w);
-    other = 0;
-
-    for ( ;; ) {
-        ngx_memcpy(&w, p, sizeof(w));
-
-        del = w ^ 0x7f7f7f7f7f7f7f7f;
-        other |= w | (w - 0x2020202020202020) | (del - 0x0101010101010101);
-
-        if (p == last) {
-            break;
-        }
-
-        p += sizeof(w);
-        p = ngx_min(p, last);
-    }
-
-    return (other & 0x8080808080808080) == 0;
-}
-
-
 /* has it the form of a longer name that was cut? */
 
 static ngx_uint_t
@@ -165,10 +98,7 @@ ngx_http_katalo_consumer_hashed(u_char *p, size_t len)
 
     begin = len - NGX_HTTP_KATALO_CONSUMER_HASH;
 
-    if (len < NGX_HTTP_KATALO_CONSUMER_LEN + 1
-              - NGX_HTTP_KATALO_CONSUMER_ESCAPE
-        || p[begin] != '~')
-    {
+    if (len <= NGX_HTTP_KATALO_CONSUMER_PLAIN || p[begin] != '~') {
         return 0;
     }
 

@@ -6,124 +6,14 @@
 
 #include "ngx_http_katalo_consumers.h"
 
-#include <openssl/rand.h>
 
-
-static ngx_int_t ngx_http_katalo_consumers_init_zone(ngx_shm_zone_t *shm_zone,
-    void *data);
-static ngx_uint_t ngx_http_katalo_consumers_buckets(ngx_uint_t n);
-
-
-ngx_int_t
-ngx_http_katalo_consumers_add_zone(ngx_conf_t *cf,
-    ngx_http_katalo_usage_t *usage, ngx_uint_t n, ngx_uint_t fresh)
-{
-    size_t           size;
-    ngx_shm_zone_t  *shm_zone;
-
-    static ngx_str_t  name = ngx_string("katalo_consumers");
-
-    size = sizeof(ngx_http_katalo_sh_consumers_t)
-           + ngx_http_katalo_consumers_buckets(n) * sizeof(ngx_uint_t)
-           + n * sizeof(ngx_http_katalo_sh_consumer_t);
-
-    /* what the slab allocator needs itself */
-
-    size = ngx_align(size + size / 64 + 8 * ngx_pagesize, ngx_pagesize);
-
-    shm_zone = ngx_shared_memory_add(cf, &name, size, &ngx_http_katalo_module);
-    if (shm_zone == NULL) {
-        return NGX_ERROR;
-    }
-
-    shm_zone->init = ngx_http_katalo_consumers_init_zone;
-    shm_zone->data = usage;
-    shm_zone->noreuse = fresh;
-
-    usage->zones[1] = shm_zone;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_katalo_consumers_init_zone(ngx_shm_zone_t *shm_zone, void *data)
-{
-    ngx_http_katalo_usage_t *old = data;
-
-    size_t                           size;
-    ngx_uint_t                       i, n, buckets;
-    ngx_slab_pool_t                 *shpool;
-    ngx_http_katalo_usage_t         *usage;
-    ngx_http_katalo_sh_consumers_t  *csh;
-
-    if (shm_zone->noreuse) {
-        old = NULL;
-    }
-
-    shm_zone->noreuse = 0;
-
-    usage = shm_zone->data;
-    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
-
-    usage->consumers_mutex = &shpool->mutex;
-
-    if (old) {
-        usage->consumers = old->consumers;
-        return NGX_OK;
-    }
-
-    n = usage->conf->consumers;
-    buckets = ngx_http_katalo_consumers_buckets(n);
-    size = sizeof(ngx_http_katalo_sh_consumers_t)
-           + buckets * sizeof(ngx_uint_t)
-           + n * sizeof(ngx_http_katalo_sh_consumer_t);
-
-    csh = ngx_slab_calloc(shpool, size);
-
-    if (csh == NULL
-        || RAND_bytes((u_char *) &csh->seed, sizeof(csh->seed)) != 1)
-    {
-        return NGX_ERROR;
-    }
-
-    csh->size = n;
-    csh->mask = buckets - 1;
-    csh->newest = NGX_HTTP_KATALO_NONE;
-    csh->oldest = NGX_HTTP_KATALO_NONE;
-    csh->buckets = (ngx_uint_t *) (csh + 1);
-    csh->entries = (ngx_http_katalo_sh_consumer_t *) (csh->buckets + buckets);
-
-    for (i = 0; i < buckets; i++) {
-        csh->buckets[i] = NGX_HTTP_KATALO_NONE;
-    }
-
-    for (i = 0; i < n; i++) {
-        csh->entries[i].next = i + 1;
-    }
-
-    csh->entries[n - 1].next = NGX_HTTP_KATALO_NONE;
-
-    usage->consumers = csh;
-    shpool->data = csh;
-
-    return NGX_OK;
-}
-
-
-/* a power of two */
-
-static ngx_uint_t
-ngx_http_katalo_consumers_buckets(ngx_uint_t n)
-{
-    ngx_uint_t  buckets;
-
-    for (buckets = 1; buckets < n; buckets *= 2) {
-        /* void */
-    }
-
-    return buckets;
-}
+static ngx_http_katalo_sh_consumer_t *ngx_http_katalo_consumers_take(
+    ngx_http_katalo_usage_t *usage, ngx_uint_t row,
+    ngx_http_katalo_consumer_t *consumer);
+static void ngx_http_katalo_consumers_touch(
+    ngx_http_katalo_sh_consumers_t *csh, ngx_http_katalo_sh_consumer_t *entry);
+static void ngx_http_katalo_consumers_add(ngx_atomic_t *counter,
+    ngx_uint_t serial, ngx_uint_t n);
 
 
 void
@@ -159,8 +49,8 @@ ngx_http_katalo_consumers_unlock(ngx_http_katalo_usage_t *usage)
 
 
 void
-ngx_http_katalo_consumers_note(ngx_http_katalo_sh_consumers_t *csh, void *word,
-    uint64_t value)
+ngx_http_katalo_consumers_note(ngx_http_katalo_sh_consumers_t *csh,
+    volatile void *word, uint64_t value)
 {
     csh->redo[csh->noted].word = word;
     csh->redo[csh->noted].value = value;
@@ -181,9 +71,8 @@ ngx_http_katalo_consumers_do(ngx_http_katalo_sh_consumers_t *csh)
         csh->pending = csh->noted;
     }
 
-    ngx_memory_barrier();
-
     for (i = 0; i < csh->pending; i++) {
+        ngx_memory_barrier();
         *csh->redo[i].word = csh->redo[i].value;
     }
 
@@ -194,134 +83,131 @@ ngx_http_katalo_consumers_do(ngx_http_katalo_sh_consumers_t *csh)
 }
 
 
-/* the same of two counters, in fewer instructions */
-
-void
-ngx_http_katalo_consumers_count(ngx_http_katalo_sh_consumers_t *csh,
-    uint64_t *one, uint64_t *two)
+ngx_int_t
+ngx_http_katalo_consumers_start(ngx_http_katalo_usage_t *usage, ngx_uint_t row,
+    ngx_uint_t counter, ngx_http_katalo_consumer_t *consumer)
 {
-    csh->redo[0].word = one;
-    csh->redo[0].value = *one + 1;
-    csh->redo[1].word = two;
-    csh->redo[1].value = *two + 1;
+    time_t                           now;
+    ngx_int_t                        rc;
+    ngx_uint_t                       serial;
+    ngx_http_katalo_sh_counts_t     *counts;
+    ngx_http_katalo_sh_consumer_t   *entry;
+    ngx_http_katalo_sh_consumers_t  *csh;
 
-    ngx_memory_barrier();
+    csh = usage->consumers;
+    now = ngx_time();
+    rc = NGX_OK;
 
-    csh->pending = 2;
+    ngx_http_katalo_consumers_lock(usage);
 
-    ngx_memory_barrier();
+    entry = ngx_http_katalo_consumers_find(csh, row, consumer, &serial);
 
-    *one = csh->redo[0].value;
-    *two = csh->redo[1].value;
+    if (entry == NULL) {
+        entry = ngx_http_katalo_consumers_take(usage, row, consumer);
 
-    ngx_memory_barrier();
-
-    csh->pending = 0;
-}
-
-
-/* the seed is random: clients cannot choose names that have one bucket */
-
-uint64_t
-ngx_http_katalo_consumers_hash(ngx_http_katalo_sh_consumers_t *csh,
-    ngx_uint_t row, ngx_str_t *name)
-{
-    u_char    *p;
-    size_t     len;
-    uint64_t   w, hash;
-
-    p = name->data;
-    len = name->len;
-    hash = csh->seed + row * 0x9e3779b97f4a7c15 + len;
-
-    for ( /* void */ ; len >= sizeof(w); len -= sizeof(w)) {
-        ngx_memcpy(&w, p, sizeof(w));
-        p += sizeof(w);
-
-        hash = (hash ^ w) * 0x9e3779b97f4a7c15;
-        hash ^= hash >> 32;
+    } else if (entry->counts.last_used != now) {
+        ngx_http_katalo_consumers_touch(csh, entry);
     }
 
-    if (name->len >= sizeof(w)) {
-        ngx_memcpy(&w, p + len - sizeof(w), sizeof(w));
+    consumer->entry = entry;
+
+    if (entry) {
+        consumer->serial = entry->serial;
+        counts = &entry->counts;
+
+        ngx_http_katalo_consumers_add(&counts->counters[counter],
+                                      entry->serial, 1);
 
     } else {
-        w = 0;
+        counts = &usage->sh->keys[row].others;
 
-        while (len--) {
-            w = w << 8 | *p++;
+        ngx_http_katalo_zone_add(counts->counters[counter], 1);
+
+        if (csh->wanted != now) {
+            csh->wanted = now;
+            rc = NGX_DECLINED;
         }
     }
 
-    hash = (hash ^ w) * 0x9e3779b97f4a7c15;
+    counts->first_used = counts->first_used ? counts->first_used : now;
+    counts->last_used = now;
 
-    return hash ^ hash >> 32;
+    ngx_http_katalo_consumers_unlock(usage);
+
+    return rc;
 }
 
 
-ngx_uint_t
-ngx_http_katalo_consumers_find(ngx_http_katalo_sh_consumers_t *csh,
-    ngx_uint_t row, ngx_str_t *name, uint64_t hash)
+/* its entry may be another one's: the request is counted, and stays */
+
+void
+ngx_http_katalo_consumers_finish(ngx_http_katalo_usage_t *usage,
+    ngx_uint_t row, ngx_uint_t counter, ngx_http_katalo_consumer_t *consumer)
 {
-    ngx_uint_t                      n;
     ngx_http_katalo_sh_consumer_t  *entry;
 
-    for (n = csh->buckets[hash & csh->mask];
-         n != NGX_HTTP_KATALO_NONE;
-         n = entry->next)
-    {
-        entry = &csh->entries[n];
+    entry = consumer->entry;
 
-        if (entry->hash == hash
-            && entry->row == row
-            && entry->len == name->len
-            && ngx_memcmp(entry->name, name->data, name->len) == 0)
-        {
-            break;
-        }
+    ngx_http_katalo_consumers_lock(usage);
+
+    if (entry && entry->len && entry->serial == consumer->serial) {
+        ngx_http_katalo_consumers_add(&entry->counts.counters[counter],
+                                      entry->serial, 1);
+
+    } else {
+        ngx_http_katalo_zone_add(usage->sh->keys[row].others.counters[counter],
+                                 1);
     }
 
-    return n;
+    ngx_http_katalo_consumers_unlock(usage);
 }
 
 
-/* an entry for a consumer that has none, or NONE */
+/* an entry for a consumer that has none, or NULL */
 
-ngx_uint_t
+static ngx_http_katalo_sh_consumer_t *
 ngx_http_katalo_consumers_take(ngx_http_katalo_usage_t *usage, ngx_uint_t row,
-    ngx_str_t *name, uint64_t hash)
+    ngx_http_katalo_consumer_t *consumer)
 {
-    ngx_uint_t                       n, *bucket;
+    ngx_uint_t                       i, n, serial;
+    ngx_atomic_t                    *bucket;
     ngx_http_katalo_sh_consumer_t   *entry;
     ngx_http_katalo_sh_consumers_t  *csh;
 
     csh = usage->consumers;
 
-    if (csh->free == NGX_HTTP_KATALO_NONE) {
-        n = csh->oldest;
-
-        if (!ngx_http_katalo_consumers_flushed(usage,
-                                                     &csh->entries[n].counts))
-        {
-            return NGX_HTTP_KATALO_NONE;
-        }
-
-        ngx_http_katalo_consumers_free(csh, n);
+    if (csh->free == NGX_HTTP_KATALO_NONE
+        && ngx_http_katalo_consumers_free(usage, &csh->entries[csh->oldest])
+           != NGX_OK)
+    {
+        return NULL;
     }
 
     n = csh->free;
     entry = &csh->entries[n];
-    bucket = &csh->buckets[hash & csh->mask];
+    bucket = ngx_http_katalo_consumers_bucket(csh, row, consumer->hash);
 
-    ngx_memzero(&entry->counts, sizeof(ngx_http_katalo_sh_counts_t));
-    ngx_memcpy(entry->name, name->data, name->len);
+    /* whoever finds it before its serial is there counts nothing in it */
+
+    serial = entry->serial + 1;
+
+    ngx_memzero(entry->counts.flushed, sizeof(entry->counts.flushed));
+    entry->counts.first_used = 0;
+    entry->counts.last_used = 0;
+
+    for (i = 0; i < NGX_HTTP_KATALO_CONSUMER_COUNTERS; i++) {
+        entry->counts.counters[i] = (ngx_atomic_uint_t) serial
+                                    << NGX_HTTP_KATALO_CONSUMER_COUNT;
+    }
+
+    ngx_memcpy(entry->name, consumer->name.data, consumer->name.len);
 
     entry->row = row;
-    entry->hash = hash;
+    entry->hash = consumer->hash;
 
     ngx_http_katalo_consumers_note(csh, &csh->free, entry->next);
     ngx_http_katalo_consumers_note(csh, &csh->used, csh->used + 1);
-    ngx_http_katalo_consumers_note(csh, &entry->len, name->len);
+    ngx_http_katalo_consumers_note(csh, &entry->len, consumer->name.len);
     ngx_http_katalo_consumers_note(csh, &entry->next, *bucket);
     ngx_http_katalo_consumers_note(csh, bucket, n);
     ngx_http_katalo_consumers_note(csh, &entry->older, csh->newest);
@@ -331,24 +217,25 @@ ngx_http_katalo_consumers_take(ngx_http_katalo_usage_t *usage, ngx_uint_t row,
                                    csh->newest == NGX_HTTP_KATALO_NONE
                                    ? &csh->oldest
                                    : &csh->entries[csh->newest].newer, n);
+    ngx_http_katalo_consumers_note(csh, &entry->serial, serial);
 
     ngx_http_katalo_consumers_do(csh);
 
-    return n;
+    return entry;
 }
 
 
-/* it is the newest one, by its second */
+/* it is the newest one */
 
-void
+static void
 ngx_http_katalo_consumers_touch(ngx_http_katalo_sh_consumers_t *csh,
-    ngx_uint_t n)
+    ngx_http_katalo_sh_consumer_t *entry)
 {
-    ngx_http_katalo_sh_consumer_t  *entry;
+    ngx_uint_t  n;
 
-    entry = &csh->entries[n];
+    n = entry - csh->entries;
 
-    if (entry->counts.last_used == ngx_time() || csh->newest == n) {
+    if (csh->newest == n) {
         return;
     }
 
@@ -368,16 +255,41 @@ ngx_http_katalo_consumers_touch(ngx_http_katalo_sh_consumers_t *csh,
 }
 
 
-void
-ngx_http_katalo_consumers_free(ngx_http_katalo_sh_consumers_t *csh,
-    ngx_uint_t n)
+ngx_int_t
+ngx_http_katalo_consumers_free(ngx_http_katalo_usage_t *usage,
+    ngx_http_katalo_sh_consumer_t *entry)
 {
-    ngx_uint_t                     *link;
-    ngx_http_katalo_sh_consumer_t  *entry;
+    uint64_t                        *gone;
+    ngx_uint_t                       i, n;
+    ngx_atomic_t                    *counters, *link;
+    ngx_http_katalo_sh_consumers_t  *csh;
 
-    entry = &csh->entries[n];
+    csh = usage->consumers;
+    n = entry - csh->entries;
+    counters = entry->counts.counters;
 
-    for (link = &csh->buckets[entry->hash & csh->mask];
+    if (!ngx_http_katalo_consumers_flushed(usage, &entry->counts)) {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; i < NGX_HTTP_KATALO_CONSUMER_COUNTERS; i++) {
+        ngx_http_katalo_consumers_add(&counters[i], entry->serial + 1, 0);
+    }
+
+    /* what was counted meanwhile */
+
+    if (!ngx_http_katalo_consumers_flushed(usage, &entry->counts)) {
+        return NGX_DECLINED;
+    }
+
+    gone = usage->sh->keys[entry->row].gone;
+
+    for (i = 0; i < NGX_HTTP_KATALO_CONSUMER_COUNTERS; i++) {
+        ngx_http_katalo_consumers_note(csh, &gone[i], gone[i]
+                            - ngx_http_katalo_consumers_counted(counters[i]));
+    }
+
+    for (link = ngx_http_katalo_consumers_bucket(csh, entry->row, entry->hash);
          *link != n;
          link = &csh->entries[*link].next)
     {
@@ -398,10 +310,28 @@ ngx_http_katalo_consumers_free(ngx_http_katalo_sh_consumers_t *csh,
     ngx_http_katalo_consumers_note(csh, &entry->next, csh->free);
     ngx_http_katalo_consumers_note(csh, &csh->free, n);
     ngx_http_katalo_consumers_note(csh, &csh->used, csh->used - 1);
-    ngx_http_katalo_consumers_note(csh, &entry->serial, entry->serial + 1);
     ngx_http_katalo_consumers_note(csh, &entry->len, 0);
 
     ngx_http_katalo_consumers_do(csh);
+
+    return NGX_OK;
+}
+
+
+/* the counter gets the tag of the serial */
+
+static void
+ngx_http_katalo_consumers_add(ngx_atomic_t *counter, ngx_uint_t serial,
+    ngx_uint_t n)
+{
+    ngx_atomic_uint_t  word, tagged;
+
+    do {
+        word = *counter;
+        tagged = ((ngx_atomic_uint_t) serial << NGX_HTTP_KATALO_CONSUMER_COUNT)
+                 | ngx_http_katalo_consumers_counted(word + n);
+
+    } while (!ngx_atomic_cmp_set(counter, word, tagged));
 }
 
 
@@ -409,6 +339,7 @@ ngx_uint_t
 ngx_http_katalo_consumers_flushed(ngx_http_katalo_usage_t *usage,
     ngx_http_katalo_sh_counts_t *counts)
 {
+    ngx_uint_t             i;
     ngx_http_katalo_sh_t  *sh;
 
     sh = usage->sh;
@@ -419,8 +350,17 @@ ngx_http_katalo_consumers_flushed(ngx_http_katalo_usage_t *usage,
 
     /* the latest configuration decides, not that of an old process */
 
-    return (!sh->logged && usage->log == NULL)
-           || ngx_memcmp(counts->counters, counts->flushed,
-                         sizeof(counts->counters))
-              == 0;
+    if (!sh->logged && usage->log == NULL) {
+        return 1;
+    }
+
+    for (i = 0; i < NGX_HTTP_KATALO_CONSUMER_COUNTERS; i++) {
+        if (ngx_http_katalo_consumers_counted(counts->counters[i])
+            != counts->flushed[i])
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }

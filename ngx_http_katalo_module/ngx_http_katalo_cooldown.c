@@ -13,12 +13,13 @@
  */
 
 
+#include "ngx_http_katalo_answer.h"
+#include "ngx_http_katalo_commands.h"
 #include "ngx_http_katalo_conf_error.h"
 #include "ngx_http_katalo_cooldown.h"
 #include "ngx_http_katalo_key.h"
 #include "ngx_http_katalo_operation.h"
 #include "ngx_http_katalo_refusal.h"
-#include "ngx_http_katalo_retry_after.h"
 #include "ngx_http_katalo_state.h"
 
 
@@ -107,7 +108,7 @@ ngx_http_katalo_cooldown_begin(ngx_http_katalo_ctx_t *ctx)
         return;
     }
 
-    msec = ngx_http_katalo_retry_after(ctx);
+    msec = ngx_http_katalo_answer_retry_after(ctx);
 
     if (msec == 0) {
         return;
@@ -118,6 +119,25 @@ ngx_http_katalo_cooldown_begin(ngx_http_katalo_ctx_t *ctx)
     ngx_http_katalo_state_cool(ctx->key, ctx->slot, class,
                                ngx_current_msec
                                + ngx_min(msec, ctx->conf->cooldown));
+}
+
+
+void
+ngx_http_katalo_cooldown_body(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_http_katalo_ctx_t  *ctx;
+
+    ctx = ngx_http_katalo_ctx_upstream(r);
+
+    /* a thread reads a cache's file after the upstream request's end */
+
+    if (ctx
+        && ctx->body
+        && ngx_http_katalo_answer_body(ctx, in)
+        && ctx->finish == NULL)
+    {
+        ngx_http_katalo_cooldown_begin(ctx);
+    }
 }
 
 

@@ -12,10 +12,13 @@
  */
 
 
+#include "ngx_http_katalo_consumer_name.h"
 #include "ngx_http_katalo_ctx.h"
 
 
 static void ngx_http_katalo_ctx_cleanup(void *data);
+static ngx_http_katalo_ctx_t *ngx_http_katalo_ctx_next(
+    ngx_pool_cleanup_t *cln);
 static ngx_uint_t ngx_http_katalo_ctx_content_phase(ngx_http_request_t *r);
 static ngx_http_katalo_ctx_t *ngx_http_katalo_ctx_clone(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *klcf);
@@ -38,11 +41,8 @@ ngx_http_katalo_ctx_create(ngx_http_request_t *r,
     ctx->named.len = 0;
     ctx->decision = 0;
     ctx->made = 0;
-    ctx->consumer = NULL;
+    ctx->consumer.name.len = 0;
     ctx->upstream = NULL;
-    ctx->verify = NULL;
-    ctx->free_peer = NULL;
-    ctx->body = NULL;
     ctx->finish = NULL;
     ctx->id.len = 0;
     ctx->requests = 0;
@@ -65,18 +65,17 @@ ngx_http_katalo_ctx_create(ngx_http_request_t *r,
 }
 
 
-ngx_http_katalo_consumer_t *
-ngx_http_katalo_ctx_consumer(ngx_pool_t *pool, ngx_str_t *name)
+void
+ngx_http_katalo_ctx_consumer(ngx_http_katalo_ctx_t *ctx, ngx_str_t *name)
 {
-    ngx_http_katalo_consumer_t  *consumer;
+    ngx_uint_t                    plain;
+    ngx_http_katalo_main_conf_t  *kmcf;
 
-    consumer = ngx_palloc(pool, sizeof(ngx_http_katalo_consumer_t));
+    kmcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_katalo_module);
 
-    if (consumer) {
-        consumer->name = *name;
-    }
-
-    return consumer;
+    ctx->consumer.name = *name;
+    ctx->consumer.hash = ngx_http_katalo_consumer_name_hash(name, kmcf->seed,
+                                                            &plain);
 }
 
 
@@ -169,15 +168,10 @@ ngx_http_katalo_ctx_clone(ngx_http_request_t *r,
         return NULL;
     }
 
-    if (parent->consumer) {
-        ctx->consumer = ngx_http_katalo_ctx_consumer(r->pool,
-                                                     &parent->consumer->name);
-        if (ctx->consumer == NULL) {
-            return NULL;
-        }
-    }
-
     ctx->key = parent->key;
+
+    ngx_http_katalo_ctx_consumer(ctx, &parent->consumer.name);
+
     ctx->operation = parent->operation;
     ctx->idempotency = parent->idempotency;
     ctx->made = parent->made;
@@ -190,7 +184,6 @@ ngx_http_katalo_ctx_clone(ngx_http_request_t *r,
 ngx_http_katalo_ctx_t *
 ngx_http_katalo_ctx_find(ngx_http_request_t *r)
 {
-    ngx_pool_cleanup_t     *cln;
     ngx_http_katalo_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_katalo_module);
@@ -199,46 +192,49 @@ ngx_http_katalo_ctx_find(ngx_http_request_t *r)
         return ctx;
     }
 
-    for (cln = r->pool->cleanup; cln; cln = cln->next) {
-        ctx = cln->data;
+    ctx = ngx_http_katalo_ctx_next(r->pool->cleanup);
 
-        if (cln->handler == ngx_http_katalo_ctx_cleanup && ctx->request == r) {
-            return ctx;
-        }
+    while (ctx && ctx->request != r) {
+        ctx = ngx_http_katalo_ctx_next(ctx->cleanup.next);
     }
 
-    return NULL;
+    return ctx;
+}
+
+
+static ngx_http_katalo_ctx_t *
+ngx_http_katalo_ctx_next(ngx_pool_cleanup_t *cln)
+{
+    while (cln && cln->handler != ngx_http_katalo_ctx_cleanup) {
+        cln = cln->next;
+    }
+
+    return cln ? cln->data : NULL;
 }
 
 
 ngx_http_katalo_ctx_t *
 ngx_http_katalo_ctx_before(ngx_http_katalo_ctx_t *ctx)
 {
-    ngx_pool_cleanup_t     *cln;
-    ngx_http_katalo_ctx_t  *before;
+    ngx_http_request_t  *r;
 
-    if (!ctx->request->internal) {
+    r = ctx->request;
+
+    if (!r->internal) {
         return NULL;
     }
 
-    for (cln = ctx->cleanup.next; cln; cln = cln->next) {
-        before = cln->data;
+    do {
+        ctx = ngx_http_katalo_ctx_next(ctx->cleanup.next);
+    } while (ctx && ctx->request != r);
 
-        if (cln->handler == ngx_http_katalo_ctx_cleanup
-            && before->request == ctx->request)
-        {
-            return before;
-        }
-    }
-
-    return NULL;
+    return ctx;
 }
 
 
 ngx_http_katalo_ctx_t *
 ngx_http_katalo_ctx_upstream(ngx_http_request_t *r)
 {
-    ngx_pool_cleanup_t     *cln;
     ngx_http_katalo_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_katalo_module);
@@ -247,17 +243,13 @@ ngx_http_katalo_ctx_upstream(ngx_http_request_t *r)
         return ctx;
     }
 
-    for (cln = r->pool->cleanup; cln; cln = cln->next) {
-        ctx = cln->data;
+    ctx = ngx_http_katalo_ctx_next(r->pool->cleanup);
 
-        if (cln->handler == ngx_http_katalo_ctx_cleanup
-            && ctx->upstream == r->upstream)
-        {
-            return ctx;
-        }
+    while (ctx && ctx->upstream != r->upstream) {
+        ctx = ngx_http_katalo_ctx_next(ctx->cleanup.next);
     }
 
-    return NULL;
+    return ctx;
 }
 
 

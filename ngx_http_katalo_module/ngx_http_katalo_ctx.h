@@ -23,9 +23,12 @@ typedef ngx_int_t (*ngx_http_katalo_reinit_pt)(ngx_http_request_t *r);
 /* who uses the key, and where it is counted since the key was attached */
 
 struct ngx_http_katalo_consumer_s {
-    ngx_str_t                        name;
-    ngx_uint_t                       entry;
-    ngx_uint_t                       serial;    /* of the entry then */
+    ngx_str_t                        name;      /* empty: none, or not yet */
+    ngx_http_katalo_sh_consumer_t   *entry;     /* NULL: no room */
+    union {
+        uint64_t                     hash;      /* of the name */
+        ngx_uint_t                   serial;    /* counted: of the entry */
+    };
 };
 
 
@@ -41,6 +44,9 @@ struct ngx_http_katalo_ctx_s {
     ngx_event_get_peer_pt            get_peer;
     ngx_http_katalo_finalize_pt      finalize_request;
     ngx_http_katalo_reinit_pt        reinit_request;
+    ngx_http_katalo_verify_t        *verify;    /* these three may be NULL */
+    ngx_event_free_peer_pt           free_peer;
+    ngx_buf_t                       *body;      /* its beginning, of a 429 */
     ngx_uint_t                       states;    /* first of r's that is its */
     ngx_uint_t                       slot;
     union {
@@ -56,12 +62,9 @@ struct ngx_http_katalo_ctx_s {
     };
     ngx_http_katalo_decision_e       decision;
     unsigned                         made:1;    /* idempotency, not sent */
-    ngx_http_katalo_consumer_t      *consumer;  /* NULL: none, or not yet */
+    ngx_http_katalo_consumer_t       consumer;
 
     ngx_http_upstream_t             *upstream;  /* has the key */
-    ngx_http_katalo_verify_t        *verify;
-    ngx_event_free_peer_pt           free_peer;
-    ngx_http_katalo_retry_body_t    *body;      /* of a 429 */
 
     /* set while the upstream request is not finished */
     void                           (*finish)(ngx_http_katalo_ctx_t *ctx);
@@ -76,8 +79,8 @@ struct ngx_http_katalo_ctx_s {
 ngx_http_katalo_ctx_t *ngx_http_katalo_ctx_create(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *klcf);
 
-/* a consumer with this name; NULL: no memory */
-ngx_http_katalo_consumer_t *ngx_http_katalo_ctx_consumer(ngx_pool_t *pool,
+/* the request, which has a key, has this consumer; also of another one */
+void ngx_http_katalo_ctx_consumer(ngx_http_katalo_ctx_t *ctx,
     ngx_str_t *name);
 
 /*

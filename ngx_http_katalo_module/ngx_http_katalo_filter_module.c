@@ -10,15 +10,14 @@
  */
 
 
-#include "ngx_http_katalo_retry_body.h"
+#include "ngx_http_katalo_answer.h"
+#include "ngx_http_katalo_cooldown.h"
 
 
 /* RFC 8297: a response of status 103, since nginx 1.29.0 */
 #define NGX_HTTP_KATALO_EARLY_HINTS  (nginx_version >= 1029000)
 
 
-static void ngx_http_katalo_filter_headers(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_katalo_filter_cors(ngx_str_t *name);
 static ngx_int_t ngx_http_katalo_filter_init(ngx_conf_t *cf);
 
 
@@ -54,6 +53,7 @@ ngx_module_t  ngx_http_katalo_filter_module = {
 
 
 static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
 
 #if (NGX_HTTP_KATALO_EARLY_HINTS)
 static ngx_http_output_header_filter_pt  ngx_http_next_early_hints_filter;
@@ -63,9 +63,28 @@ static ngx_http_output_header_filter_pt  ngx_http_next_early_hints_filter;
 static ngx_int_t
 ngx_http_katalo_header_filter(ngx_http_request_t *r)
 {
-    ngx_http_katalo_filter_headers(r);
+    ngx_http_katalo_loc_conf_t  *klcf;
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
+
+    if (klcf->enabled) {
+        ngx_http_katalo_answer_header(r, klcf);
+    }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+static ngx_int_t
+ngx_http_katalo_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    if (r->upstream
+        && r->upstream->headers_in.status_n == NGX_HTTP_TOO_MANY_REQUESTS)
+    {
+        ngx_http_katalo_cooldown_body(r, in);
+    }
+
+    return ngx_http_next_body_filter(r, in);
 }
 
 
@@ -74,83 +93,18 @@ ngx_http_katalo_header_filter(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_katalo_early_hints_filter(ngx_http_request_t *r)
 {
-    ngx_http_katalo_filter_headers(r);
+    ngx_http_katalo_loc_conf_t  *klcf;
+
+    klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
+
+    if (klcf->enabled) {
+        ngx_http_katalo_answer_header(r, klcf);
+    }
 
     return ngx_http_next_early_hints_filter(r);
 }
 
 #endif
-
-
-static void
-ngx_http_katalo_filter_headers(ngx_http_request_t *r)
-{
-    ngx_uint_t                   i;
-    ngx_list_part_t             *part;
-    ngx_table_elt_t             *header;
-    ngx_http_katalo_loc_conf_t  *klcf;
-
-    klcf = ngx_http_get_module_loc_conf(r, ngx_http_katalo_module);
-
-    if (!klcf->enabled) {
-        return;
-    }
-
-    if (r->headers_out.status == NGX_HTTP_TOO_MANY_REQUESTS) {
-        ngx_http_katalo_retry_body_init(r);
-    }
-
-    if (!klcf->cors) {
-        return;
-    }
-
-    part = &r->headers_out.headers.part;
-    header = part->elts;
-
-    for (i = 0; /* void */; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            header = part->elts;
-            i = 0;
-        }
-
-        if (ngx_http_katalo_filter_cors(&header[i].key)) {
-            header[i].hash = 0;
-        }
-    }
-}
-
-
-/*
- * Two words that overlap make 15 bytes.  Names have letters and dashes here,
- * which the bit of lower case does not change into each other.
- */
-
-static ngx_uint_t
-ngx_http_katalo_filter_cors(ngx_str_t *name)
-{
-    uint64_t  word[2], prefix[2];
-
-    static const uint64_t  lower_case = 0x2020202020202020;
-
-    if (name->len < sizeof("Access-Control-")) {
-        return 0;
-    }
-
-    ngx_memcpy(&word[0], name->data, 8);
-    ngx_memcpy(&word[1], name->data + 7, 8);
-
-    ngx_memcpy(&prefix[0], "access-c", 8);
-    ngx_memcpy(&prefix[1], "control-", 8);
-
-    return (word[0] | lower_case) == prefix[0]
-           && (word[1] | lower_case) == prefix[1];
-}
 
 
 static ngx_int_t
@@ -166,6 +120,9 @@ ngx_http_katalo_filter_init(ngx_conf_t *cf)
 
     ngx_http_next_header_filter = ngx_http_top_header_filter;
     ngx_http_top_header_filter = ngx_http_katalo_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_katalo_body_filter;
 
 #if (NGX_HTTP_KATALO_EARLY_HINTS)
     ngx_http_next_early_hints_filter = ngx_http_top_early_hints_filter;

@@ -260,6 +260,7 @@ ngx_http_katalo_guard_decide(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
 ngx_int_t
 ngx_http_katalo_guard_init(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *conf)
 {
+    size_t                           size;
     ngx_str_t                       *name;
     ngx_uint_t                       i, sent;
     ngx_array_t                      names;
@@ -282,10 +283,15 @@ ngx_http_katalo_guard_init(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *conf)
         }
     }
 
+    size = 128;
     name = conf->strip->elts;
     sent = (conf->idempotency != NGX_HTTP_KATALO_IDEMPOTENCY_PASS);
 
     for (i = 0; i < conf->strip->nelts; i++) {
+
+        /* a bucket has room for each name, no directive sets its size */
+
+        size = ngx_max(size, name[i].len + 4 * sizeof(void *));
 
         if (ngx_http_katalo_guard_add_header(&names, conf, &name[i],
                                              NGX_HTTP_KATALO_CREDENTIAL)
@@ -313,7 +319,7 @@ ngx_http_katalo_guard_init(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *conf)
     hash.hash = &conf->headers;
     hash.key = ngx_hash_key_lc;
     hash.max_size = 512;
-    hash.bucket_size = ngx_align(128, ngx_cacheline_size);
+    hash.bucket_size = ngx_align(size, ngx_cacheline_size);
     hash.name = "katalo_headers_hash";
     hash.pool = cf->pool;
     hash.temp_pool = NULL;

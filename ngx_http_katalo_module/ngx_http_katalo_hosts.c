@@ -138,31 +138,38 @@ ngx_http_katalo_hosts_change(ngx_http_katalo_host_entry_t *entry,
 
 
 ngx_int_t
-ngx_http_katalo_hosts_read(ngx_http_katalo_main_conf_t *kmcf, ngx_uint_t n,
-    ngx_http_katalo_host_row_t *row)
+ngx_http_katalo_hosts_read(ngx_http_katalo_main_conf_t *kmcf, ngx_pool_t *pool,
+    ngx_http_katalo_snapshot_t *snapshot)
 {
     ngx_uint_t                     i, j;
     ngx_http_katalo_host_t       **host;
+    ngx_http_katalo_host_row_t    *row;
     ngx_http_katalo_host_entry_t  *entry;
 
     host = kmcf->hosts.elts;
+
+    snapshot->hosts = ngx_palloc(pool, kmcf->hosts.nelts
+                                       * sizeof(ngx_http_katalo_host_row_t));
+    if (snapshot->hosts == NULL) {
+        return NGX_ERROR;
+    }
 
     for (i = 0; i < kmcf->hosts.nelts; i++) {
         entry = host[i]->entry;
 
         for (j = 0; host[j]->entry != entry; j++) { /* void */ }
 
-        if (j < i || n-- > 0) {
+        if (j < i) {
             continue;
         }
+
+        row = &snapshot->hosts[snapshot->nhosts++];
 
         row->name = host[i]->name;
         row->addresses = entry->addresses;
         row->failures = entry->failures;
         row->resolved = entry->resolved;
-
-        return NGX_OK;
     }
 
-    return NGX_DONE;
+    return NGX_OK;
 }

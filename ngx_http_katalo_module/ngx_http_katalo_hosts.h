@@ -45,9 +45,9 @@ ngx_int_t ngx_http_katalo_hosts_add_zone(ngx_conf_t *cf,
 ngx_uint_t ngx_http_katalo_hosts_change(ngx_http_katalo_host_entry_t *entry,
     ngx_http_katalo_host_state_e state);
 
-/* the n-th host, once for each name; NGX_DONE: there are no more */
+/* gathers all hosts, once for each name; NGX_ERROR: no memory */
 ngx_int_t ngx_http_katalo_hosts_read(ngx_http_katalo_main_conf_t *kmcf,
-    ngx_uint_t n, ngx_http_katalo_host_row_t *row);
+    ngx_pool_t *pool, ngx_http_katalo_snapshot_t *snapshot);
 
 
 #endif /* _NGX_HTTP_KATALO_HOSTS_H_INCLUDED_ */

@@ -14,6 +14,7 @@
 
 #include "ngx_http_katalo_ctx.h"
 #include "ngx_http_katalo_idempotency.h"
+#include "ngx_http_katalo_variables.h"
 
 #include <openssl/rand.h>
 
@@ -24,12 +25,10 @@
 
 static ngx_int_t ngx_http_katalo_idempotency_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_katalo_idempotency_sent(ngx_http_request_t *r,
+static void ngx_http_katalo_idempotency_sent(ngx_http_request_t *r,
     ngx_str_t *value);
 static ngx_int_t ngx_http_katalo_idempotency_make(ngx_http_request_t *r,
     ngx_http_katalo_ctx_t *ctx);
-static ngx_table_elt_t *ngx_http_katalo_idempotency_next(ngx_list_part_t **part,
-    ngx_uint_t *i);
 
 
 ngx_str_t  ngx_http_katalo_idempotency_name = ngx_string("Idempotency-Key");
@@ -39,38 +38,9 @@ ngx_int_t
 ngx_http_katalo_idempotency_init(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf)
 {
-    u_char               *p;
-    ngx_str_t             name;
-    ngx_http_variable_t  *var;
-
-    static ngx_str_t  suffix = ngx_string("_idempotency");
-
-    /* the name of the key's variable is random */
-
-    p = ngx_pnalloc(cf->pool, kmcf->bearer.len + suffix.len + 1);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    kmcf->idempotency.data = p;
-    kmcf->idempotency.len = kmcf->bearer.len + suffix.len;
-
-    p = ngx_cpymem(p, kmcf->bearer.data, kmcf->bearer.len);
-    p = ngx_cpymem(p, suffix.data, suffix.len);
-    *p = '\0';
-
-    name.len = kmcf->idempotency.len - 1;
-    name.data = kmcf->idempotency.data + 1;
-
-    var = ngx_http_add_variable(cf, &name,
-                                NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_NOHASH);
-    if (var == NULL) {
-        return NGX_ERROR;
-    }
-
-    var->get_handler = ngx_http_katalo_idempotency_variable;
-
-    return NGX_OK;
+    return ngx_http_katalo_variables_hide(cf,
+                                          ngx_http_katalo_idempotency_variable,
+                                          &kmcf->idempotency);
 }
 
 
@@ -107,10 +77,8 @@ ngx_http_katalo_idempotency(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
         return NGX_OK;
     }
 
-    if (sent
-        && ngx_http_katalo_idempotency_sent(r, &ctx->idempotency) != NGX_OK)
-    {
-        return NGX_ERROR;
+    if (sent) {
+        ngx_http_katalo_idempotency_sent(r, &ctx->idempotency);
     }
 
     if (ctx->idempotency.len
@@ -128,88 +96,37 @@ ngx_http_katalo_idempotency(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
 }
 
 
-/* RFC 9110, 5.3: lines of one name are a list */
+/* of several lines, the first one with a value */
 
-static ngx_int_t
+static void
 ngx_http_katalo_idempotency_sent(ngx_http_request_t *r, ngx_str_t *value)
 {
-    u_char           *p;
-    size_t            len;
-    ngx_uint_t        i, n;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *header;
-
-    len = 0;
-    n = 0;
-
-    part = &r->headers_in.headers.part;
-    i = 0;
-
-    while ((header = ngx_http_katalo_idempotency_next(&part, &i)) != NULL) {
-        *value = header->value;
-        len += header->value.len + sizeof(", ") - 1;
-        n++;
-    }
-
-    if (n < 2) {
-        return NGX_OK;
-    }
-
-    p = ngx_pnalloc(r->pool, len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    value->data = p;
-
-    part = &r->headers_in.headers.part;
-    i = 0;
-
-    while ((header = ngx_http_katalo_idempotency_next(&part, &i)) != NULL) {
-
-        if (p != value->data) {
-            *p++ = ',';
-            *p++ = ' ';
-        }
-
-        p = ngx_cpymem(p, header->value.data, header->value.len);
-    }
-
-    value->len = p - value->data;
-
-    return NGX_OK;
-}
-
-
-/* the next line of the client's that has a value, or NULL */
-
-static ngx_table_elt_t *
-ngx_http_katalo_idempotency_next(ngx_list_part_t **part, ngx_uint_t *i)
-{
     ngx_str_t        *name;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
     ngx_table_elt_t  *header;
 
     name = &ngx_http_katalo_idempotency_name;
 
-    for ( ;; ) {
+    part = &r->headers_in.headers.part;
+    header = part->elts;
 
-        if (*i >= (*part)->nelts) {
-            if ((*part)->next == NULL) {
-                return NULL;
+    for (i = 0; value->len == 0; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return;
             }
 
-            *part = (*part)->next;
-            *i = 0;
-            continue;
+            part = part->next;
+            header = part->elts;
+            i = 0;
         }
 
-        header = (ngx_table_elt_t *) (*part)->elts + (*i)++;
-
-        if (header->value.len
-            && header->key.len == name->len
-            && ngx_strncasecmp(header->key.data, name->data, name->len) == 0)
+        if (header[i].key.len == name->len
+            && ngx_strncasecmp(header[i].key.data, name->data, name->len) == 0)
         {
-            return header;
+            *value = header[i].value;
         }
     }
 }

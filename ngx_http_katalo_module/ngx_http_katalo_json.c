@@ -24,6 +24,17 @@ ngx_http_katalo_json_name(u_char *p, const char *name)
 }
 
 
+u_char *
+ngx_http_katalo_json_object(u_char *p)
+{
+    p = ngx_http_katalo_json_comma(p);
+
+    *p++ = '{';
+
+    return p;
+}
+
+
 static u_char *
 ngx_http_katalo_json_comma(u_char *p)
 {
@@ -206,8 +217,8 @@ ngx_http_katalo_json_histogram(u_char *p, uint64_t *counters,
         count += counters[i];
 
         if (count || zeros) {
-            p = ngx_http_katalo_json_comma(p);
-            p = ngx_sprintf(p, "{\"le\":");
+            p = ngx_http_katalo_json_object(p);
+            p = ngx_http_katalo_json_name(p, "le");
             p = ngx_http_katalo_json_seconds(p,
                                            ngx_http_katalo_counters_bounds[i]);
             p = ngx_sprintf(p, ",\"count\":%uL}", count);

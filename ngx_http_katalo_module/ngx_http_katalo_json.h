@@ -20,6 +20,9 @@
 
 u_char *ngx_http_katalo_json_name(u_char *p, const char *name);
 
+/* the beginning of an object in an array */
+u_char *ngx_http_katalo_json_object(u_char *p);
+
 /* NULL is written as null */
 u_char *ngx_http_katalo_json_string(u_char *p, const char *name,
     ngx_str_t *value);

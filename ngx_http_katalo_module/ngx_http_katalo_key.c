@@ -13,28 +13,20 @@
 static ngx_int_t ngx_http_katalo_key_check(ngx_str_t *text, ngx_str_t *id,
     ngx_http_katalo_key_error_t *error);
 static void ngx_http_katalo_key_install(ngx_http_katalo_key_t *key,
-    ngx_http_katalo_cell_t *from, ngx_str_t *id);
-
-
-ngx_str_t *
-ngx_http_katalo_key_secret(ngx_http_katalo_key_t *key)
-{
-    return &key->cell->secret;
-}
+    ngx_str_t *secret, ngx_str_t *id);
 
 
 ngx_int_t
 ngx_http_katalo_key_read(ngx_http_katalo_vault_t *vault,
     ngx_http_katalo_key_t *key, ngx_http_katalo_key_error_t *error)
 {
-    ngx_int_t                rc;
-    ngx_str_t                text, id;
-    ngx_http_katalo_cell_t  *spare;
+    ngx_int_t  rc;
+    ngx_str_t  secret, text, id;
 
-    spare = vault->spare;
+    secret.data = vault->spare;
 
     text.len = 0;
-    text.data = ngx_cpymem(spare->data, NGX_HTTP_KATALO_BEARER,
+    text.data = ngx_cpymem(secret.data, NGX_HTTP_KATALO_BEARER,
                            sizeof(NGX_HTTP_KATALO_BEARER) - 1);
 
     error->err = 0;
@@ -46,15 +38,15 @@ ngx_http_katalo_key_read(ngx_http_katalo_vault_t *vault,
     }
 
     if (rc == NGX_OK) {
-        spare->secret.len = sizeof(NGX_HTTP_KATALO_BEARER) - 1 + text.len;
-        ngx_http_katalo_key_install(key, spare, &id);
+        secret.len = sizeof(NGX_HTTP_KATALO_BEARER) - 1 + text.len;
+        ngx_http_katalo_key_install(key, &secret, &id);
     }
 
     if (rc == NGX_DECLINED) {
         ngx_http_katalo_key_revoke(key);
     }
 
-    ngx_explicit_memzero(spare, sizeof(ngx_http_katalo_cell_t));
+    ngx_explicit_memzero(vault->spare, NGX_HTTP_KATALO_CELL);
 
     return rc;
 }
@@ -135,19 +127,17 @@ ngx_http_katalo_key_word(u_char *p, u_char *last)
 
 static void
 ngx_http_katalo_key_install(ngx_http_katalo_key_t *key,
-    ngx_http_katalo_cell_t *from, ngx_str_t *id)
+    ngx_str_t *secret, ngx_str_t *id)
 {
-    size_t  len;
-
-    len = key->cell->secret.len;
-
-    key->changed = (len != from->secret.len
-                    || CRYPTO_memcmp(key->cell->data, from->data, len) != 0);
+    key->changed = (key->secret.len != secret->len
+                    || CRYPTO_memcmp(key->secret.data, secret->data,
+                                     secret->len)
+                       != 0);
 
     /* the whole cell, since the key before may have been longer */
 
-    ngx_memcpy(key->cell->data, from->data, sizeof(from->data));
-    key->cell->secret.len = from->secret.len;
+    ngx_memcpy(key->secret.data, secret->data, NGX_HTTP_KATALO_CELL);
+    key->secret.len = secret->len;
 
     ngx_memcpy(key->id.data, id->data, id->len);
     key->id.len = id->len;
@@ -158,15 +148,15 @@ void
 ngx_http_katalo_key_inherit(ngx_http_katalo_key_t *key,
     ngx_http_katalo_key_t *from)
 {
-    ngx_http_katalo_key_install(key, from->cell, &from->id);
+    ngx_http_katalo_key_install(key, &from->secret, &from->id);
 }
 
 
 void
 ngx_http_katalo_key_revoke(ngx_http_katalo_key_t *key)
 {
-    ngx_explicit_memzero(key->cell->data, key->cell->secret.len);
-    key->cell->secret.len = 0;
+    ngx_explicit_memzero(key->secret.data, key->secret.len);
+    key->secret.len = 0;
 }
 
 

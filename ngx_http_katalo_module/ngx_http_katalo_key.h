@@ -51,7 +51,7 @@ struct ngx_http_katalo_key_s {
     char                            *env_value;
 
     /* "Bearer kat_live_...", in the vault; empty while revoked */
-    ngx_http_katalo_cell_t          *cell;
+    ngx_str_t                        secret;
     ngx_str_t                        id;        /* publicKeyId */
     ngx_http_katalo_file_id_t        file_id;
     ngx_uint_t                       file_mode;
@@ -115,11 +115,7 @@ void ngx_http_katalo_key_file_id(ngx_file_info_t *fi,
 /* returns the end of the characters that are allowed in a key */
 u_char *ngx_http_katalo_key_word(u_char *p, u_char *last);
 
-/* "Bearer kat_live_..." of a usable key; memory of the vault */
-ngx_str_t *ngx_http_katalo_key_secret(ngx_http_katalo_key_t *key);
-
-#define ngx_http_katalo_key_usable(key)                                       \
-    (ngx_http_katalo_key_secret(key)->len != 0)
+#define ngx_http_katalo_key_usable(key)  ((key)->secret.len != 0)
 
 
 #endif /* _NGX_HTTP_KATALO_KEY_H_INCLUDED_ */

@@ -5,8 +5,7 @@
 
 
 #include "ngx_http_katalo_attach.h"
-#include "ngx_http_katalo_conf.h"
-#include "ngx_http_katalo_conf_access.h"
+#include "ngx_http_katalo_commands.h"
 #include "ngx_http_katalo_conf_identity.h"
 #include "ngx_http_katalo_conf_merge.h"
 #include "ngx_http_katalo_conf_read.h"
@@ -20,6 +19,7 @@
 #include "ngx_http_katalo_keepalive.h"
 #include "ngx_http_katalo_key.h"
 #include "ngx_http_katalo_peer.h"
+#include "ngx_http_katalo_proxy.h"
 #include "ngx_http_katalo_proxy_trust.h"
 #include "ngx_http_katalo_resolve.h"
 #include "ngx_http_katalo_rotation.h"
@@ -83,15 +83,24 @@ ngx_http_katalo_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_katalo_main_conf_t *kmcf = conf;
 
-    if (ngx_http_katalo_conf_init_main(cf, kmcf) != NGX_CONF_OK) {
+    ngx_http_katalo_loc_conf_t  *klcf;
+
+    klcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_katalo_module);
+
+    if (ngx_http_katalo_proxy_init(cf, klcf) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
+
+    ngx_http_katalo_proxy_trust_init(kmcf);
+
+    ngx_conf_init_ptr_value(kmcf->usage_log, NULL);
 
     if (kmcf->keys.nelts == 0) {
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_katalo_attach_init(cf, kmcf) != NGX_OK
+    if (ngx_http_katalo_conf_read_keys(cf, kmcf) != NGX_CONF_OK
+        || ngx_http_katalo_attach_init(cf, kmcf) != NGX_OK
         || ngx_http_katalo_idempotency_init(cf, kmcf) != NGX_OK
         || ngx_http_katalo_usage_zone_add(cf, kmcf,
                                           ngx_http_katalo_conf_read_old(cf))
@@ -205,14 +214,27 @@ ngx_http_katalo_init_module(ngx_cycle_t *cycle)
     }
 
     ngx_http_katalo_conf_text_literals(cycle);
-    ngx_http_katalo_conf_access(cycle, kmcf);
+    ngx_http_katalo_conf_read_access(cycle, kmcf);
 
     kmcf->keep = (kmcf->id_variable->flags | kmcf->requests_variable->flags)
                  & NGX_HTTP_VAR_INDEXED;
 
     ngx_http_katalo_usage_zone_init(kmcf->usage);
 
-    return ngx_http_katalo_vault_init_module(cycle);
+    if (ngx_http_katalo_vault_init_module(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* a single process does not initialize itself after a reload */
+
+    if (ngx_process == NGX_PROCESS_SINGLE
+        && !ngx_test_config
+        && !ngx_is_init_cycle(cycle->old_cycle))
+    {
+        return ngx_http_katalo_init_process(cycle);
+    }
+
+    return NGX_OK;
 }
 
 

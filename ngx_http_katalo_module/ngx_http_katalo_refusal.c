@@ -4,6 +4,7 @@
  */
 
 
+#include "ngx_http_katalo_consumer_name.h"
 #include "ngx_http_katalo_ctx.h"
 #include "ngx_http_katalo_operation.h"
 #include "ngx_http_katalo_refusal.h"
@@ -11,9 +12,8 @@
 #include "ngx_http_katalo_usage.h"
 
 
-/* names that a worker remembers; bytes of one that are shown */
+/* names that a worker remembers */
 #define NGX_HTTP_KATALO_REFUSAL_NAMES   16
-#define NGX_HTTP_KATALO_REFUSAL_SHOWN   64
 
 
 typedef struct {
@@ -28,11 +28,9 @@ static ngx_int_t ngx_http_katalo_refusal_envelope(ngx_http_request_t *r,
     ngx_http_katalo_ctx_t *ctx, ngx_str_t *envelope);
 static ngx_uint_t ngx_http_katalo_refusal_intercepted(ngx_http_request_t *r,
     ngx_uint_t status);
-static void ngx_http_katalo_refusal_withdraw(ngx_http_request_t *r);
 static void ngx_http_katalo_refusal_no_key(ngx_http_request_t *r,
     ngx_http_katalo_ctx_t *ctx);
 static ngx_uint_t ngx_http_katalo_refusal_log(ngx_str_t *name);
-static u_char *ngx_http_katalo_refusal_show(u_char *p, ngx_str_t *name);
 
 
 /* this process's own; names beyond these have no line of theirs */
@@ -61,8 +59,10 @@ ngx_http_katalo_refuse(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
         ngx_http_katalo_refusal_no_key(r, ctx);
     }
 
+    /* a chain of error pages may lead to several refusals: the last counts */
+
     if (r->internal) {
-        ngx_http_katalo_refusal_withdraw(r);
+        ngx_http_clean_header(r);
     }
 
     row = &ngx_http_katalo_reasons[reason];
@@ -190,22 +190,6 @@ ngx_http_katalo_refusal_intercepted(ngx_http_request_t *r, ngx_uint_t status)
 }
 
 
-/* a chain of error pages may lead to several refusals: the last one counts */
-
-static void
-ngx_http_katalo_refusal_withdraw(ngx_http_request_t *r)
-{
-    /* left by an upstream whose answer gave way to an error_page */
-
-    if (r->headers_out.status) {
-        ngx_http_clean_header(r);
-        return;
-    }
-
-    ngx_http_katalo_refusal_forget(r);
-}
-
-
 void
 ngx_http_katalo_refusal_forget(ngx_http_request_t *r)
 {
@@ -246,15 +230,18 @@ static void
 ngx_http_katalo_refusal_no_key(ngx_http_request_t *r,
     ngx_http_katalo_ctx_t *ctx)
 {
-    u_char                       *last;
-    u_char                        buf[NGX_HTTP_KATALO_REFUSAL_SHOWN * 4 + 4];
+    ngx_str_t                    *value, *name;
     ngx_http_katalo_main_conf_t  *kmcf;
+
+    static ngx_str_t  token = ngx_string(NGX_HTTP_KATALO_TOKEN "...");
+
+    value = &ctx->named;
 
     kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
 
     ngx_http_katalo_usage_no_key(kmcf->usage);
 
-    if (!ngx_http_katalo_refusal_log(&ctx->named)) {
+    if (!ngx_http_katalo_refusal_log(value)) {
         return;
     }
 
@@ -262,16 +249,30 @@ ngx_http_katalo_refusal_no_key(ngx_http_request_t *r,
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                       "katalo: nobody gave this client a key: \"%V\" in "
                       "\"katalo_bearer\" is \"%V\"",
-                      &ctx->conf->bearer, &ctx->named);
+                      &ctx->conf->bearer, value);
         return;
     }
 
-    last = ngx_http_katalo_refusal_show(buf, &ctx->named);
+    if (ngx_strlcasestrn(value->data, value->data + value->len,
+                         (u_char *) NGX_HTTP_KATALO_TOKEN,
+                         sizeof(NGX_HTTP_KATALO_TOKEN) - 2))
+    {
+        name = &token;
+
+    } else {
+        name = ngx_palloc(r->pool, sizeof(ngx_str_t));
+
+        if (name == NULL
+            || ngx_http_katalo_consumer_name(r->pool, value, name) != NGX_OK)
+        {
+            return;
+        }
+    }
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "katalo: \"%V\" in \"katalo_bearer\" names the key \"%*s\", "
+                  "katalo: \"%V\" in \"katalo_bearer\" names the key \"%V\", "
                   "there is no \"katalo_key\" of that name",
-                  &ctx->conf->bearer, (size_t) (last - buf), buf);
+                  &ctx->conf->bearer, name);
 }
 
 
@@ -282,54 +283,31 @@ ngx_http_katalo_refusal_log(ngx_str_t *name)
 {
     time_t                           now;
     uint32_t                         hash;
-    ngx_uint_t                       i;
-    ngx_http_katalo_refusal_name_t  *known, *unused;
+    ngx_uint_t                       i, unused;
+    ngx_http_katalo_refusal_name_t  *known;
 
     now = ngx_time();
     hash = ngx_crc32_long(name->data, name->len);
-    unused = NULL;
+
+    known = ngx_http_katalo_refusal_names;
+    unused = NGX_HTTP_KATALO_REFUSAL_NAMES;
 
     for (i = 0; i < NGX_HTTP_KATALO_REFUSAL_NAMES; i++) {
-        known = &ngx_http_katalo_refusal_names[i];
 
-        if (now - known->logged >= 60 || known->logged - now >= 60) {
-            unused = known;
+        if (now - known[i].logged >= 60 || known[i].logged - now >= 60) {
+            unused = i;
 
-        } else if (known->hash == hash) {
+        } else if (known[i].hash == hash) {
             return 0;
         }
     }
 
-    if (unused == NULL) {
+    if (unused == NGX_HTTP_KATALO_REFUSAL_NAMES) {
         return 0;
     }
 
-    unused->hash = hash;
-    unused->logged = now;
+    known[unused].hash = hash;
+    known[unused].logged = now;
 
     return 1;
-}
-
-
-static u_char *
-ngx_http_katalo_refusal_show(u_char *p, ngx_str_t *name)
-{
-    u_char   c;
-    size_t   i;
-
-    if (ngx_strlcasestrn(name->data, name->data + name->len,
-                         (u_char *) NGX_HTTP_KATALO_TOKEN,
-                         sizeof(NGX_HTTP_KATALO_TOKEN) - 2))
-    {
-        return ngx_sprintf(p, NGX_HTTP_KATALO_TOKEN "...");
-    }
-
-    for (i = 0; i < name->len && i < NGX_HTTP_KATALO_REFUSAL_SHOWN; i++) {
-        c = name->data[i];
-
-        p = (c < 0x20 || c > 0x7e || c == '"' || c == '\\')
-            ? ngx_sprintf(p, "\\x%02xi", c) : ngx_sprintf(p, "%c", c);
-    }
-
-    return i < name->len ? ngx_sprintf(p, "...") : p;
 }

@@ -145,6 +145,8 @@ ngx_http_katalo_resolve_init_process(ngx_cycle_t *cycle,
         cln->handler = ngx_http_katalo_resolve_stop;
         cln->data = host[i];
 
+        host[i]->cycle = cycle;
+
         host[i]->event.handler = ngx_http_katalo_resolve_start;
         host[i]->event.data = host[i];
         host[i]->event.log = cycle->log;
@@ -176,11 +178,13 @@ ngx_http_katalo_resolve_start(ngx_event_t *ev)
     ngx_resolver_ctx_t      *ctx;
     ngx_http_katalo_host_t  *host;
 
-    if (ngx_exiting) {
+    host = ev->data;
+
+    /* a single process goes on with another configuration, and another zone */
+
+    if (ngx_exiting || host->cycle != ngx_cycle) {
         return;
     }
-
-    host = ev->data;
 
     ctx = ngx_resolve_start(host->resolver, NULL);
 
@@ -213,6 +217,11 @@ ngx_http_katalo_resolve_handler(ngx_resolver_ctx_t *ctx)
     host = ctx->data;
     state = ctx->state;
     ttl = ctx->valid - ngx_time() + 1;
+
+    if (host->cycle != ngx_cycle) {
+        ngx_resolve_name_done(ctx);
+        return;
+    }
 
     if (state != NGX_OK) {
         ngx_resolve_name_done(ctx);

@@ -21,6 +21,7 @@ struct ngx_http_katalo_host_s {
     ngx_resolver_t                  *resolver;
     ngx_msec_t                       timeout;
     ngx_event_t                      event;
+    ngx_cycle_t                     *cycle;
     ngx_http_katalo_addresses_t     *addresses; /* for new requests */
     ngx_http_katalo_host_entry_t    *entry;
     ngx_uint_t                       ipv4;      /* at start, it had some */

@@ -13,7 +13,7 @@
 
 /*
  * A resolver that asks the name servers of /etc/resolv.conf, for IPv6 too or
- * not; made once for a configuration.  *resolver is NULL where there are none.
+ * not.  *resolver is NULL where there are none.
  */
 ngx_int_t ngx_http_katalo_resolve_system(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf, ngx_uint_t ipv6,

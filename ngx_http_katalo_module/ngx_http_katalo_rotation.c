@@ -22,6 +22,7 @@
 
 struct ngx_http_katalo_rotation_timer_s {
     ngx_event_t                   event;
+    ngx_cycle_t                  *cycle;
     ngx_http_katalo_main_conf_t  *conf;
     ngx_msec_t                    check;
     ngx_msec_t                    due;      /* the time to look at all files */
@@ -33,6 +34,7 @@ struct ngx_http_katalo_rotation_timer_s {
 
 static ngx_http_katalo_rotation_timer_t *ngx_http_katalo_rotation_timer(
     ngx_cycle_t *cycle, ngx_http_katalo_main_conf_t *kmcf, ngx_msec_t check);
+static void ngx_http_katalo_rotation_stop(void *data);
 static void ngx_http_katalo_rotation_handler(ngx_event_t *ev);
 static void ngx_http_katalo_rotation_walk(
     ngx_http_katalo_rotation_timer_t *timer);
@@ -85,6 +87,7 @@ ngx_http_katalo_rotation_timer(ngx_cycle_t *cycle,
     ngx_http_katalo_main_conf_t *kmcf, ngx_msec_t check)
 {
     ngx_uint_t                         i;
+    ngx_pool_cleanup_t                *cln;
     ngx_http_katalo_key_t            **key;
     ngx_http_katalo_rotation_timer_t  *timer;
 
@@ -96,11 +99,19 @@ ngx_http_katalo_rotation_timer(ngx_cycle_t *cycle,
         }
     }
 
-    timer = ngx_pcalloc(cycle->pool, sizeof(ngx_http_katalo_rotation_timer_t));
-    if (timer == NULL) {
+    cln = ngx_pool_cleanup_add(cycle->pool,
+                               sizeof(ngx_http_katalo_rotation_timer_t));
+    if (cln == NULL) {
         return NULL;
     }
 
+    timer = cln->data;
+
+    ngx_memzero(timer, sizeof(ngx_http_katalo_rotation_timer_t));
+
+    cln->handler = ngx_http_katalo_rotation_stop;
+
+    timer->cycle = cycle;
     timer->conf = kmcf;
     timer->check = check;
     timer->due = ngx_current_msec + check;
@@ -113,6 +124,21 @@ ngx_http_katalo_rotation_timer(ngx_cycle_t *cycle,
     ngx_add_timer(&timer->event, NGX_HTTP_KATALO_ROTATION_AGAIN);
 
     return timer;
+}
+
+
+static void
+ngx_http_katalo_rotation_stop(void *data)
+{
+    ngx_http_katalo_rotation_timer_t *timer = data;
+
+    if (timer->event.timer_set) {
+        ngx_del_timer(&timer->event);
+    }
+
+    if (timer->event.posted) {
+        ngx_delete_posted_event(&timer->event);
+    }
 }
 
 
@@ -139,6 +165,12 @@ ngx_http_katalo_rotation_handler(ngx_event_t *ev)
     ngx_http_katalo_rotation_timer_t  *timer;
 
     timer = ev->data;
+
+    /* a single process goes on with another configuration, and another zone */
+
+    if (timer->cycle != ngx_cycle) {
+        return;
+    }
 
     if (timer->next == 0) {
         timer->soon = 0;

@@ -199,6 +199,7 @@ ngx_http_katalo_rotation_moving(ngx_http_katalo_rotation_t *rotation,
     int64_t      age;
     ngx_msec_t   rest, now;
     ngx_time_t  *tp;
+    ngx_uint_t   in_place;
 
     now = ngx_current_msec;
 
@@ -213,19 +214,22 @@ ngx_http_katalo_rotation_moving(ngx_http_katalo_rotation_t *rotation,
         rotation->seen = *id;
     }
 
-    rest = NGX_HTTP_KATALO_ROTATION_REST;
+    in_place = (id->dev == rotation->key->file_id.dev
+                && id->ino == rotation->key->file_id.ino);
 
-    if (id->size
-        && id->dev == rotation->key->file_id.dev
-        && id->ino == rotation->key->file_id.ino)
-    {
-        rest = NGX_HTTP_KATALO_ROTATION_IN_PLACE;
-    }
+    rest = (in_place && id->size) ? NGX_HTTP_KATALO_ROTATION_IN_PLACE
+                                  : NGX_HTTP_KATALO_ROTATION_REST;
 
     tp = ngx_timeofday();
 
     age = ((int64_t) tp->sec - fi->st_mtim.tv_sec) * 1000
           + (int64_t) tp->msec - fi->st_mtim.tv_nsec / 1000000;
+
+    /* a file that is being emptied has the time of before for a moment */
+
+    if (in_place && id->size == 0) {
+        age = 0;
+    }
 
     return age <= (int64_t) rest
            && now - rotation->seen_since <= rest

@@ -4,7 +4,7 @@
  */
 
 
-#include "ngx_http_katalo_consumed.h"
+#include "ngx_http_katalo_consumed_read.h"
 #include "ngx_http_katalo_key.h"
 #include "ngx_http_katalo_rows.h"
 #include "ngx_http_katalo_slots.h"
@@ -110,7 +110,7 @@ ngx_http_katalo_rows_retry(ngx_http_katalo_usage_t *usage)
 
     key = usage->conf->keys.elts;
 
-    for (i = 0; usage->joined && i < usage->conf->keys.nelts; i++) {
+    for (i = 0; usage->process && i < usage->conf->keys.nelts; i++) {
 
         if (key[i]->row != NGX_HTTP_KATALO_NONE) {
             usage->keys[key[i]->row].held |= (ngx_uint_t) 1 << usage->place;
@@ -130,6 +130,7 @@ ngx_http_katalo_rows_assign(ngx_http_katalo_usage_t *usage)
     ngx_http_katalo_sh_key_t  *shkey;
 
     ngx_http_katalo_stripes_read(usage);
+    ngx_http_katalo_consumed_settle(usage);
 
     for (i = 0; i < usage->sh->rows; i++) {
         shkey = &usage->sh->keys[i];
@@ -162,7 +163,10 @@ ngx_http_katalo_rows_assign(ngx_http_katalo_usage_t *usage)
 
         ngx_http_katalo_rows_set(key, row);
 
+        /* also what a process has left that was killed while it emptied it */
+
         shkey = &usage->sh->keys[row];
+        ngx_http_katalo_zone_init_row(shkey);
 
         ngx_memcpy(shkey->data, key->name.data, key->name.len);
         shkey->name.len = key->name.len;

@@ -19,7 +19,6 @@
 
 
 typedef struct {
-    ngx_queue_t                   queue;
     ngx_ssl_session_t            *session;
     ngx_http_katalo_loc_conf_t   *trust;
     socklen_t                     socklen;
@@ -30,7 +29,7 @@ typedef struct {
 
 
 struct ngx_http_katalo_sessions_s {
-    ngx_queue_t                   queue;      /* the latest first */
+    ngx_uint_t                    next;       /* gives way */
     ngx_http_katalo_session_t     session[NGX_HTTP_KATALO_SESSIONS];
 };
 
@@ -39,8 +38,6 @@ static ngx_int_t ngx_http_katalo_session_set(ngx_peer_connection_t *pc,
     void *data);
 static void ngx_http_katalo_session_save(ngx_peer_connection_t *pc,
     void *data);
-static ngx_uint_t ngx_http_katalo_session_verified(ngx_connection_t *c,
-    ngx_str_t *name);
 static ngx_http_katalo_session_t *ngx_http_katalo_session_find(
     ngx_http_katalo_ctx_t *ctx, ngx_peer_connection_t *pc);
 static void ngx_http_katalo_session_cleanup(void *data);
@@ -49,7 +46,6 @@ static void ngx_http_katalo_session_cleanup(void *data);
 ngx_http_katalo_sessions_t *
 ngx_http_katalo_session_init(ngx_conf_t *cf)
 {
-    ngx_uint_t                   i;
     ngx_pool_cleanup_t          *cln;
     ngx_http_katalo_sessions_t  *sessions;
 
@@ -65,12 +61,6 @@ ngx_http_katalo_session_init(ngx_conf_t *cf)
 
     cln->handler = ngx_http_katalo_session_cleanup;
     cln->data = sessions;
-
-    ngx_queue_init(&sessions->queue);
-
-    for (i = 0; i < NGX_HTTP_KATALO_SESSIONS; i++) {
-        ngx_queue_insert_head(&sessions->queue, &sessions->session[i].queue);
-    }
 
     return sessions;
 }
@@ -140,8 +130,11 @@ ngx_http_katalo_session_save(ngx_peer_connection_t *pc, void *data)
 
     name = ctx->upstream->ssl_name;
 
+    /* one that was refused would be resumed, and refused again */
+
     if (name.len > NGX_MAXHOSTNAMELEN
-        || !ngx_http_katalo_session_verified(pc->connection, &name))
+        || SSL_get_verify_result(pc->connection->ssl->connection) != X509_V_OK
+        || ngx_ssl_check_host(pc->connection, &name) != NGX_OK)
     {
         return;
     }
@@ -157,8 +150,8 @@ ngx_http_katalo_session_save(ngx_peer_connection_t *pc, void *data)
     session = ngx_http_katalo_session_find(ctx, pc);
 
     if (session == NULL) {
-        session = ngx_queue_data(ngx_queue_last(&sessions->queue),
-                                 ngx_http_katalo_session_t, queue);
+        session = &sessions->session[sessions->next];
+        sessions->next = (sessions->next + 1) % NGX_HTTP_KATALO_SESSIONS;
     }
 
     if (session->session) {
@@ -171,19 +164,6 @@ ngx_http_katalo_session_save(ngx_peer_connection_t *pc, void *data)
     ngx_memcpy(&session->sockaddr, pc->sockaddr, pc->socklen);
     session->len = name.len;
     ngx_memcpy(session->name, name.data, name.len);
-
-    ngx_queue_remove(&session->queue);
-    ngx_queue_insert_head(&sessions->queue, &session->queue);
-}
-
-
-/* one that was refused would be resumed, and refused again */
-
-static ngx_uint_t
-ngx_http_katalo_session_verified(ngx_connection_t *c, ngx_str_t *name)
-{
-    return SSL_get_verify_result(c->ssl->connection) == X509_V_OK
-           && ngx_ssl_check_host(c, name) == NGX_OK;
 }
 
 

@@ -4,7 +4,7 @@
  */
 
 
-#include "ngx_http_katalo_consumed.h"
+#include "ngx_http_katalo_consumed_read.h"
 #include "ngx_http_katalo_slots.h"
 #include "ngx_http_katalo_stripes.h"
 
@@ -14,8 +14,6 @@
 
 
 static ngx_uint_t ngx_http_katalo_slots_free(ngx_http_katalo_usage_t *usage);
-static ngx_uint_t ngx_http_katalo_slots_oldest(
-    ngx_http_katalo_usage_t *usage);
 
 
 ngx_uint_t
@@ -29,6 +27,8 @@ ngx_http_katalo_slots_take(ngx_http_katalo_usage_t *usage, ngx_uint_t row,
 
     sh = usage->sh;
     shkey = &sh->keys[row];
+
+    ngx_http_katalo_consumed_settle(usage);
 
     for (slot = shkey->slots; slot != NGX_HTTP_KATALO_NONE; slot = shid->next) {
         shid = &sh->ids[slot];
@@ -52,19 +52,8 @@ ngx_http_katalo_slots_take(ngx_http_katalo_usage_t *usage, ngx_uint_t row,
 
     ngx_http_katalo_stripes_clear_slot(sh, slot);
     ngx_memzero(shid->flushed, sizeof(shid->flushed));
-    ngx_memzero(shid->named, sizeof(shid->named));
-    shid->named_first = 0;
-    shid->named_last = 0;
 
     ngx_memcpy(shid->data, id->data, id->len);
-    shid->serial = ++sh->serial;
-
-    /* an old process may hold the new one: the current one stays the latest */
-
-    if (shkey->current != NGX_HTTP_KATALO_NONE) {
-        sh->ids[shkey->current].serial = ++sh->serial;
-    }
-
     shid->row = row;
     shid->next = shkey->slots;
 
@@ -80,48 +69,13 @@ ngx_http_katalo_slots_take(ngx_http_katalo_usage_t *usage, ngx_uint_t row,
 }
 
 
-/* a free slot, or that of a previous id, or NONE */
+/*
+ * A free slot, or else that of the longest unused one of the ids that the hand
+ * passes, or NONE.
+ */
 
 static ngx_uint_t
 ngx_http_katalo_slots_free(ngx_http_katalo_usage_t *usage)
-{
-    ngx_uint_t             slot;
-    ngx_http_katalo_sh_t  *sh;
-
-    sh = usage->sh;
-
-    while (sh->unused < sh->slots) {
-
-        if (sh->ids[sh->unused].id.len == 0) {
-
-            if (sh->unused == sh->slots - 1) {
-                ngx_http_katalo_slots_want(usage);
-            }
-
-            return sh->unused;
-        }
-
-        sh->unused++;
-    }
-
-    slot = ngx_http_katalo_slots_oldest(usage);
-
-    if (slot != NGX_HTTP_KATALO_NONE) {
-        ngx_http_katalo_slots_evict(usage, slot);
-
-        /* a previous id is logged in time for the next one */
-
-        ngx_http_katalo_slots_want(usage);
-    }
-
-    return slot;
-}
-
-
-/* the longest unused one of those that the hand passes, or NONE */
-
-static ngx_uint_t
-ngx_http_katalo_slots_oldest(ngx_http_katalo_usage_t *usage)
 {
     time_t                 first_used, last_used, oldest;
     ngx_uint_t             i, n, slot;
@@ -139,13 +93,18 @@ ngx_http_katalo_slots_oldest(ngx_http_katalo_usage_t *usage)
         i = sh->hand;
         sh->hand = (i + 1) % sh->slots;
 
+        if (sh->ids[i].id.len == 0) {
+            slot = i;
+            break;
+        }
+
         if (i == sh->keys[sh->ids[i].row].current
             || ngx_http_katalo_stripes_slot_held(usage, i))
         {
             continue;
         }
 
-        ngx_http_katalo_stripes_times(sh, i, &first_used, &last_used);
+        ngx_http_katalo_stripes_times(sh, i, 1, &first_used, &last_used);
 
         if (slot != NGX_HTTP_KATALO_NONE && last_used >= oldest) {
             continue;
@@ -158,6 +117,16 @@ ngx_http_katalo_slots_oldest(ngx_http_katalo_usage_t *usage)
 
         slot = i;
         oldest = last_used;
+    }
+
+    if (slot != NGX_HTTP_KATALO_NONE && sh->ids[slot].id.len) {
+        ngx_http_katalo_slots_evict(usage, slot);
+    }
+
+    /* a previous id is logged in time for the next one */
+
+    if (sh->ids[sh->hand].id.len) {
+        ngx_http_katalo_slots_want(usage);
     }
 
     return slot;
@@ -184,8 +153,6 @@ ngx_http_katalo_slots_evict(ngx_http_katalo_usage_t *usage, ngx_uint_t slot)
     {
         /* void */
     }
-
-    sh->unused = ngx_min(sh->unused, slot);
 
     ngx_http_katalo_consumed_unlink(usage, slot,
                                     *link == slot ? link : NULL);

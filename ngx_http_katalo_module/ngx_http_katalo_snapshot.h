@@ -15,26 +15,8 @@
 
 
 typedef struct {
-    ngx_str_t                        name;
-    ngx_str_t                        source;
-    uint64_t                         usable;        /* boolean */
-    uint64_t                         rejected;      /* boolean */
-    uint64_t                         source_ok;     /* boolean */
-    uint64_t                         reload_only;   /* boolean */
-    time_t                           leaked;        /* 0: never */
-    uint64_t                         cooldown[NGX_HTTP_KATALO_CLASSES];
-                                                    /* seconds left */
-    uint64_t                         in_flight;
-    uint64_t                         counters[NGX_HTTP_KATALO_KEY_COUNTERS];
-} ngx_http_katalo_key_row_t;
-
-
-typedef struct {
-    ngx_str_t                        name;
-    ngx_str_t                        source;
-    ngx_uint_t                       serial;
     ngx_str_t                        id;
-    u_char                           data[NGX_HTTP_KATALO_KEY_LEN];
+    ngx_uint_t                       current;       /* boolean */
     char                            *state;
     time_t                           first_used;    /* 0: never */
     time_t                           last_used;
@@ -45,8 +27,7 @@ typedef struct {
 /* a consumer of a key name; empty: none, "*": those that found no room */
 
 typedef struct {
-    ngx_str_t                        name;          /* of the key */
-    ngx_uint_t                       row;           /* its number */
+    ngx_uint_t                       row;           /* number of the key's */
     ngx_uint_t                       serial;
     ngx_str_t                        consumer;
     u_char                           data[NGX_HTTP_KATALO_CONSUMER_LEN];
@@ -59,16 +40,29 @@ typedef struct {
 
 typedef struct {
     ngx_str_t                        name;
+    ngx_str_t                        source;
+    uint64_t                         usable;        /* boolean */
+    uint64_t                         rejected;      /* boolean */
+    uint64_t                         source_ok;     /* boolean */
+    uint64_t                         reload_only;   /* boolean */
+    time_t                           leaked;        /* 0: never */
+    uint64_t                         cooldown[NGX_HTTP_KATALO_CLASSES];
+                                                    /* seconds left */
+    uint64_t                         in_flight;
+    uint64_t                         counters[NGX_HTTP_KATALO_KEY_COUNTERS];
+
+    ngx_array_t                      ids;           /* id_row_t */
+    ngx_http_katalo_consumer_row_t  *consumers;     /* most used first */
+    ngx_uint_t                       nconsumers;
+} ngx_http_katalo_key_row_t;
+
+
+typedef struct {
+    ngx_str_t                        name;
     uint64_t                         addresses;
     uint64_t                         failures;
     time_t                           resolved;      /* 0: never */
 } ngx_http_katalo_host_row_t;
-
-
-#define NGX_HTTP_KATALO_ROWS_OF_KEYS       0x01
-#define NGX_HTTP_KATALO_ROWS_OF_IDS        0x02
-#define NGX_HTTP_KATALO_ROWS_OF_HOSTS      0x04
-#define NGX_HTTP_KATALO_ROWS_OF_CONSUMERS  0x08
 
 
 typedef struct {
@@ -81,15 +75,10 @@ typedef struct {
     ngx_uint_t                       consumers_used;
     ngx_uint_t                       consumers_free;
 
-    /* where a renderer is: see ngx_http_katalo_status_render.h */
-
-    ngx_uint_t                       pass;
-    ngx_uint_t                       rows;
-    ngx_uint_t                       key;           /* number of the row */
-    ngx_uint_t                       id;            /* number in its key */
-    ngx_uint_t                       consumer;      /* number in its key */
-    ngx_uint_t                       host;          /* number of the row */
-    ngx_uint_t                       done;
+    ngx_http_katalo_key_row_t       *keys;
+    ngx_uint_t                       nkeys;
+    ngx_http_katalo_host_row_t      *hosts;
+    ngx_uint_t                       nhosts;
 } ngx_http_katalo_snapshot_t;
 
 

@@ -24,7 +24,12 @@ static ngx_int_t ngx_http_katalo_source_read_file(ngx_http_katalo_key_t *key,
 static ngx_int_t ngx_http_katalo_source_read_env(ngx_http_katalo_key_t *key,
     ngx_str_t *text, ngx_http_katalo_key_error_t *error);
 static char *ngx_http_katalo_source_getenv(const char *name);
+static ngx_int_t ngx_http_katalo_source_keep_env(ngx_conf_t *cf,
+    ngx_str_t *name);
 
+
+static ngx_str_t  ngx_http_katalo_credentials =
+    ngx_string("CREDENTIALS_DIRECTORY");
 
 static ngx_http_katalo_source_t  ngx_http_katalo_sources[] = {
 
@@ -127,7 +132,8 @@ ngx_http_katalo_source_credential(ngx_conf_t *cf, ngx_http_katalo_key_t *key,
         return NGX_DECLINED;
     }
 
-    dir = ngx_http_katalo_source_getenv("CREDENTIALS_DIRECTORY");
+    dir = ngx_http_katalo_source_getenv(
+              (char *) ngx_http_katalo_credentials.data);
 
     if (dir == NULL && key->optional) {
         dir = NGX_HTTP_KATALO_NO_DIRECTORY;
@@ -140,6 +146,12 @@ ngx_http_katalo_source_credential(ngx_conf_t *cf, ngx_http_katalo_key_t *key,
                    "environment, start nginx from a systemd unit with "
                    "\"LoadCredential=%V:PATH\", use \"file:PATH\", or add "
                    "\"optional\" to start without it", &key->name, arg);
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_katalo_source_keep_env(cf, &ngx_http_katalo_credentials)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -264,6 +276,41 @@ ngx_http_katalo_source_getenv(const char *name)
     }
 
     return NULL;
+}
+
+
+/*
+ * As "env NAME;" does: a binary upgrade starts nginx with these variables
+ * only.  For names of what is no secret.
+ */
+
+static ngx_int_t
+ngx_http_katalo_source_keep_env(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_str_t        *var;
+    ngx_uint_t        i;
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cf->cycle->conf_ctx,
+                                           ngx_core_module);
+    var = ccf->env.elts;
+
+    for (i = 0; i < ccf->env.nelts; i++) {
+        if (var[i].len == name->len
+            && ngx_strncmp(var[i].data, name->data, name->len) == 0)
+        {
+            return NGX_OK;
+        }
+    }
+
+    var = ngx_array_push(&ccf->env);
+    if (var == NULL) {
+        return NGX_ERROR;
+    }
+
+    *var = *name;
+
+    return NGX_OK;
 }
 
 

@@ -49,7 +49,7 @@ ngx_http_katalo_state_publish(ngx_http_katalo_key_t *key)
         }
 
     } else if (ngx_http_katalo_zone_latest(usage)) {
-        usage->sh->replaced |= usage->joined;
+        usage->sh->replaced |= (usage->process != NULL);
     }
 
     if (key->row == NGX_HTTP_KATALO_NONE) {
@@ -74,7 +74,7 @@ ngx_http_katalo_state_take(ngx_http_katalo_key_t *key)
            ? NGX_HTTP_KATALO_NONE
            : ngx_http_katalo_slots_take(usage, key->row, &key->id);
 
-    if (usage->joined && slot != key->slot) {
+    if (usage->process && slot != key->slot) {
         bit = (ngx_uint_t) 1 << usage->place;
 
         if (key->slot != NGX_HTTP_KATALO_NONE) {
@@ -168,23 +168,15 @@ static void
 ngx_http_katalo_state_set_current(ngx_http_katalo_key_t *key)
 {
     uint32_t                   hash;
-    ngx_http_katalo_sh_t      *sh;
     ngx_http_katalo_sh_key_t  *shkey;
 
-    sh = key->usage->sh;
-    shkey = &sh->keys[key->row];
+    shkey = &key->usage->sh->keys[key->row];
     hash = ngx_http_katalo_state_hash(key);
 
     if (shkey->known && shkey->current_hash != hash) {
         ngx_http_katalo_state_clear(shkey->cooldown);
         ngx_http_katalo_zone_add(key->usage->keys[key->row]
                                  .counters[NGX_HTTP_KATALO_ROTATIONS], 1);
-    }
-
-    /* an id that comes back is the latest one again */
-
-    if (shkey->current != key->slot && key->slot != NGX_HTTP_KATALO_NONE) {
-        sh->ids[key->slot].serial = ++sh->serial;
     }
 
     shkey->current = key->slot;

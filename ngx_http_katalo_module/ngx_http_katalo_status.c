@@ -4,41 +4,24 @@
  */
 
 
-/*
- * A page is written in pieces to one buffer.  After each buffer the worker
- * handles its other events; the buffer is used again once it is sent.
- */
-
-
+#include "ngx_http_katalo_commands.h"
 #include "ngx_http_katalo_conf_error.h"
+#include "ngx_http_katalo_hosts.h"
 #include "ngx_http_katalo_response.h"
-#include "ngx_http_katalo_status.h"
+#include "ngx_http_katalo_status_html.h"
 #include "ngx_http_katalo_status_ready.h"
-#include "ngx_http_katalo_status_walk.h"
+#include "ngx_http_katalo_status_render.h"
 #include "ngx_http_katalo_usage_read.h"
 
 
-#define NGX_HTTP_KATALO_STATUS_BUFFER  (2 * NGX_HTTP_KATALO_STATUS_PIECE)
-
-
-/*
- * A client whose Accept contains one of "types" gets the format.  "headers"
- * adds response headers, and may be NULL.
- */
+/* a client whose Accept contains one of "types" gets the format */
 
 typedef struct {
     ngx_str_t                        name;
     ngx_str_t                        content_type;
     char                            *types[2];
-    ngx_int_t                      (*headers)(ngx_http_request_t *r);
-    ngx_http_katalo_renderer_t      *renderer;
+    ngx_http_katalo_renderer_pt      renderer;  /* NULL: the page */
 } ngx_http_katalo_status_format_t;
-
-
-typedef struct {
-    ngx_http_katalo_page_t           page;
-    ngx_buf_t                       *buf;
-} ngx_http_katalo_status_ctx_t;
 
 
 static ngx_int_t ngx_http_katalo_status_handler(ngx_http_request_t *r);
@@ -48,11 +31,10 @@ static ngx_http_katalo_status_format_t *ngx_http_katalo_status_format(
     ngx_str_t *name);
 static ngx_http_katalo_status_format_t *ngx_http_katalo_status_accept(
     ngx_http_request_t *r);
-static ngx_int_t ngx_http_katalo_status_send_header(ngx_http_request_t *r,
-    ngx_http_katalo_status_format_t *format);
-static void ngx_http_katalo_status_write(ngx_http_request_t *r);
+static ngx_int_t ngx_http_katalo_status_text(ngx_http_request_t *r,
+    ngx_http_katalo_status_format_t *format, ngx_str_t *text);
 static ngx_int_t ngx_http_katalo_status_send(ngx_http_request_t *r,
-    ngx_http_katalo_status_ctx_t *ctx);
+    ngx_str_t *type, ngx_str_t *text);
 
 
 /* the first one is the default; with several types, the first one counts */
@@ -60,18 +42,17 @@ static ngx_int_t ngx_http_katalo_status_send(ngx_http_request_t *r,
 static ngx_http_katalo_status_format_t  ngx_http_katalo_status_formats[] = {
 
     { ngx_string("json"), ngx_string("application/json"),
-      { "application/json", NULL }, NULL, &ngx_http_katalo_status_json },
+      { "application/json", NULL }, ngx_http_katalo_status_json },
 
     { ngx_string("html"), ngx_string("text/html; charset=utf-8"),
-      { "text/html", NULL }, ngx_http_katalo_status_html_headers,
-      &ngx_http_katalo_status_html },
+      { "text/html", NULL }, NULL },
 
     { ngx_string("prometheus"),
       ngx_string("text/plain; version=0.0.4; charset=utf-8"),
-      { "text/plain", "application/openmetrics-text" }, NULL,
-      &ngx_http_katalo_status_prometheus },
+      { "text/plain", "application/openmetrics-text" },
+      ngx_http_katalo_status_prometheus },
 
-    { ngx_null_string, ngx_null_string, { NULL, NULL }, NULL, NULL }
+    { ngx_null_string, ngx_null_string, { NULL, NULL }, NULL }
 };
 
 
@@ -79,7 +60,7 @@ static ngx_int_t
 ngx_http_katalo_status_handler(ngx_http_request_t *r)
 {
     ngx_int_t                         rc;
-    ngx_http_katalo_status_ctx_t     *ctx;
+    ngx_str_t                         text;
     ngx_http_katalo_status_format_t  *format;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
@@ -96,37 +77,11 @@ ngx_http_katalo_status_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    rc = ngx_http_katalo_status_send_header(r, format);
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
+    if (ngx_http_katalo_status_text(r, format, &text) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_katalo_status_ctx_t));
-    if (ctx == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_katalo_status_walk_init(&ctx->page, r->pool,
-                 ngx_http_get_module_main_conf(r, ngx_http_katalo_module),
-                 format->renderer)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ctx->buf = ngx_create_temp_buf(r->pool, NGX_HTTP_KATALO_STATUS_BUFFER);
-    if (ctx->buf == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_set_ctx(r, ctx, ngx_http_katalo_filter_module);
-
-    r->main->count++;
-    r->write_event_handler = ngx_http_katalo_status_write;
-
-    ngx_http_katalo_status_write(r);
-
-    return NGX_DONE;
+    return ngx_http_katalo_status_send(r, &format->content_type, &text);
 }
 
 
@@ -214,106 +169,66 @@ ngx_http_katalo_status_accept(ngx_http_request_t *r)
 
 
 static ngx_int_t
-ngx_http_katalo_status_send_header(ngx_http_request_t *r,
-    ngx_http_katalo_status_format_t *format)
+ngx_http_katalo_status_text(ngx_http_request_t *r,
+    ngx_http_katalo_status_format_t *format, ngx_str_t *text)
 {
-    u_char     *last;
-    ngx_str_t  *type;
+    ngx_http_katalo_page_t        page;
+    ngx_http_katalo_main_conf_t  *kmcf;
 
-    type = &format->content_type;
+    if (format->renderer == NULL) {
+        return ngx_http_katalo_status_html(r, text);
+    }
+
+    kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
+
+    page.pool = r->pool;
+
+    if (ngx_http_katalo_usage_read(kmcf, r->pool, &page.snapshot) != NGX_OK
+        || ngx_http_katalo_hosts_read(kmcf, r->pool, &page.snapshot) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_katalo_status_render(&page, format->renderer, text);
+}
+
+
+static ngx_int_t
+ngx_http_katalo_status_send(ngx_http_request_t *r, ngx_str_t *type,
+    ngx_str_t *text)
+{
+    u_char       *last;
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
     last = ngx_strlchr(type->data, type->data + type->len, ';');
 
     r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_length_n = text->len;
     r->headers_out.content_type = *type;
     r->headers_out.content_type_len = last ? (size_t) (last - type->data)
                                            : type->len;
 
     if (ngx_http_katalo_response_no_store(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_send_header(r);
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
         return NGX_ERROR;
     }
 
-    if (format->headers && format->headers(r) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_http_clear_content_length(r);
-
-    return ngx_http_send_header(r);
-}
-
-
-static void
-ngx_http_katalo_status_write(ngx_http_request_t *r)
-{
-    ngx_int_t                      rc;
-    ngx_event_t                   *wev;
-    ngx_http_core_loc_conf_t      *clcf;
-    ngx_http_katalo_status_ctx_t  *ctx;
-
-    wev = r->connection->write;
-    ctx = ngx_http_get_module_ctx(r, ngx_http_katalo_filter_module);
-
-    if (wev->timedout) {
-        r->connection->timedout = 1;
-        ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
-        return;
-    }
-
-    rc = ngx_buf_size(ctx->buf) ? ngx_http_output_filter(r, NULL)
-                                : ngx_http_katalo_status_send(r, ctx);
-
-    if (rc == NGX_ERROR
-        || (ctx->page.snapshot.done && ngx_buf_size(ctx->buf) == 0))
-    {
-        ngx_http_finalize_request(r, rc);
-        return;
-    }
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    /* also for what is posted: a worker that leaves waits for timers only */
-
-    if (!wev->delayed) {
-        ngx_add_timer(wev, clcf->send_timeout);
-    }
-
-    if (ngx_buf_size(ctx->buf) == 0) {
-        ngx_post_event(wev, &ngx_posted_next_events);
-        return;
-    }
-
-    if (ngx_handle_write_event(wev, clcf->send_lowat) != NGX_OK) {
-        ngx_http_finalize_request(r, NGX_ERROR);
-    }
-}
-
-
-static ngx_int_t
-ngx_http_katalo_status_send(ngx_http_request_t *r,
-    ngx_http_katalo_status_ctx_t *ctx)
-{
-    ngx_buf_t                   *b;
-    ngx_chain_t                  out;
-    ngx_http_katalo_snapshot_t  *snapshot;
-
-    b = ctx->buf;
-    snapshot = &ctx->page.snapshot;
-
-    b->pos = b->start;
-    b->last = b->start;
-
-    if (snapshot->usage) {
-        ngx_http_katalo_usage_read_processes(snapshot->usage);
-    }
-
-    while (!snapshot->done && b->end - b->last >= NGX_HTTP_KATALO_STATUS_PIECE)
-    {
-        b->last = ngx_http_katalo_status_walk(&ctx->page, b->last);
-    }
-
-    b->flush = !snapshot->done;
-    b->last_buf = (snapshot->done && r == r->main);
-    b->last_in_chain = snapshot->done;
+    b->pos = text->data;
+    b->last = text->data + text->len;
+    b->memory = 1;
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
 
     out.buf = b;
     out.next = NULL;

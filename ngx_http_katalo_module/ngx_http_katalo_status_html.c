@@ -11,14 +11,11 @@
 
 
 #include "ngx_http_katalo_response.h"
+#include "ngx_http_katalo_status_html.h"
 #include "ngx_http_katalo_status_page.h"
-#include "ngx_http_katalo_status_render.h"
 
 #include <openssl/evp.h>
 
-
-#define NGX_HTTP_KATALO_STATUS_PAGE                                           \
-    (sizeof(ngx_http_katalo_status_page) - 1)
 
 /* of a SHA-256, in base64 */
 #define NGX_HTTP_KATALO_STATUS_HASH                                           \
@@ -31,33 +28,8 @@
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
-static u_char *ngx_http_katalo_status_html_begin(
-    ngx_http_katalo_snapshot_t *snapshot, u_char *p);
 static ngx_int_t ngx_http_katalo_status_hash(ngx_str_t *hash, char *begin,
     char *end);
-
-
-ngx_http_katalo_renderer_t  ngx_http_katalo_status_html = {
-    ngx_http_katalo_status_html_begin, NULL, NULL, NULL, NULL
-};
-
-
-/* a pass writes one piece */
-
-static u_char *
-ngx_http_katalo_status_html_begin(ngx_http_katalo_snapshot_t *snapshot,
-    u_char *p)
-{
-    size_t  pos, size;
-
-    pos = snapshot->pass * NGX_HTTP_KATALO_STATUS_PIECE;
-    size = ngx_min(NGX_HTTP_KATALO_STATUS_PAGE - pos,
-                   NGX_HTTP_KATALO_STATUS_PIECE);
-
-    snapshot->done = (pos + size == NGX_HTTP_KATALO_STATUS_PAGE);
-
-    return ngx_cpymem(p, ngx_http_katalo_status_page + pos, size);
-}
 
 
 ngx_int_t
@@ -102,7 +74,7 @@ ngx_http_katalo_status_html_init(ngx_conf_t *cf)
 
 
 ngx_int_t
-ngx_http_katalo_status_html_headers(ngx_http_request_t *r)
+ngx_http_katalo_status_html(ngx_http_request_t *r, ngx_str_t *text)
 {
     ngx_http_katalo_main_conf_t  *kmcf;
 
@@ -111,6 +83,9 @@ ngx_http_katalo_status_html_headers(ngx_http_request_t *r)
     static ngx_str_t  nosniff = ngx_string("nosniff");
     static ngx_str_t  referrer = ngx_string("Referrer-Policy");
     static ngx_str_t  no_referrer = ngx_string("no-referrer");
+
+    text->len = sizeof(ngx_http_katalo_status_page) - 1;
+    text->data = ngx_http_katalo_status_page;
 
     kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
 

@@ -11,9 +11,9 @@
 #include "ngx_http_katalo_usage_read.h"
 
 
-/* bytes of the longest line, without the name */
+/* bytes of the longest line */
 #define NGX_HTTP_KATALO_STATUS_READY_LINE                                     \
-    sizeof("key \"\": rejected by Katalo\n")
+    (sizeof("key \"\": rejected by Katalo\n") + NGX_HTTP_KATALO_NAME_LEN)
 
 
 static ngx_int_t ngx_http_katalo_status_ready_handler(ngx_http_request_t *r);
@@ -21,10 +21,6 @@ static ngx_int_t ngx_http_katalo_status_ready_text(ngx_http_request_t *r,
     ngx_http_katalo_ready_t *ready, ngx_str_t *text);
 static char *ngx_http_katalo_status_ready_fault(
     ngx_http_katalo_key_row_t *row);
-static char *ngx_http_katalo_status_ready_key(ngx_conf_t *cf,
-    ngx_http_katalo_ready_t *ready, ngx_str_t *value);
-static char *ngx_http_katalo_status_ready_find(ngx_conf_t *cf,
-    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_ready_t *ready);
 
 
 static ngx_int_t
@@ -77,7 +73,7 @@ ngx_http_katalo_status_ready_text(ngx_http_request_t *r,
 
     for (i = 0; i < ready->keys->nelts; i++) {
 
-        ngx_http_katalo_usage_read_state(key[i], &row);
+        ngx_http_katalo_usage_read_key(key[i], &row);
 
         fault = ngx_http_katalo_status_ready_fault(&row);
 
@@ -86,7 +82,8 @@ ngx_http_katalo_status_ready_text(ngx_http_request_t *r,
         }
 
         if (text->data == NULL) {
-            text->data = ngx_pnalloc(r->pool, ready->size);
+            text->data = ngx_pnalloc(r->pool, ready->keys->nelts
+                                          * NGX_HTTP_KATALO_STATUS_READY_LINE);
             if (text->data == NULL) {
                 return NGX_ERROR;
             }
@@ -118,7 +115,7 @@ char *
 ngx_http_katalo_status_ready_set(ngx_conf_t *cf,
     ngx_http_katalo_loc_conf_t *conf)
 {
-    ngx_str_t                 *value;
+    ngx_str_t                 *value, *name;
     ngx_uint_t                 i;
     ngx_http_katalo_ready_t   *ready;
     ngx_http_core_loc_conf_t  *clcf;
@@ -136,51 +133,27 @@ ngx_http_katalo_status_ready_set(ngx_conf_t *cf,
     value = cf->args->elts;
 
     for (i = 2; i < cf->args->nelts; i++) {
-        if (ngx_http_katalo_status_ready_key(cf, ready, &value[i])
-            != NGX_CONF_OK)
-        {
+
+        if (ngx_strncmp(value[i].data, "key=", 4) != 0 || value[i].len == 4) {
+            return ngx_http_katalo_conf_error(cf,
+                       "invalid parameter \"%V\" in \"katalo_status ready\", "
+                       "use \"key=NAME\" with the name of a \"katalo_key\"",
+                       &value[i]);
+        }
+
+        name = ngx_array_push(&ready->names);
+        if (name == NULL) {
             return NGX_CONF_ERROR;
         }
+
+        name->len = value[i].len - 4;
+        name->data = value[i].data + 4;
     }
 
     conf->ready = ready;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_katalo_status_ready_handler;
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_katalo_status_ready_key(ngx_conf_t *cf,
-    ngx_http_katalo_ready_t *ready, ngx_str_t *value)
-{
-    ngx_str_t   *name;
-    ngx_uint_t   i;
-
-    if (ngx_strncmp(value->data, "key=", 4) != 0 || value->len == 4) {
-        return ngx_http_katalo_conf_error(cf,
-                   "invalid parameter \"%V\" in \"katalo_status ready\", use "
-                   "\"key=NAME\" with the name of a \"katalo_key\"", value);
-    }
-
-    name = ready->names.elts;
-
-    for (i = 0; i < ready->names.nelts; i++) {
-        if (ngx_strcmp(name[i].data, value->data + 4) == 0) {
-            return ngx_http_katalo_conf_error(cf,
-                       "duplicate \"%V\" in \"katalo_status ready\"", value);
-        }
-    }
-
-    name = ngx_array_push(&ready->names);
-    if (name == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    name->len = value->len - 4;
-    name->data = value->data + 4;
 
     return NGX_CONF_OK;
 }
@@ -193,6 +166,7 @@ ngx_http_katalo_status_ready_merge(ngx_conf_t *cf,
     ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_loc_conf_t *prev,
     ngx_http_katalo_loc_conf_t *conf)
 {
+    ngx_str_t                *name;
     ngx_uint_t                i;
     ngx_http_katalo_key_t   **key;
     ngx_http_katalo_ready_t  *ready;
@@ -206,30 +180,8 @@ ngx_http_katalo_status_ready_merge(ngx_conf_t *cf,
 
     if (ready->names.nelts == 0) {
         ready->keys = &kmcf->keys;
-
-    } else if (ngx_http_katalo_status_ready_find(cf, kmcf, ready)
-               != NGX_CONF_OK)
-    {
-        return NGX_CONF_ERROR;
+        return NGX_CONF_OK;
     }
-
-    key = ready->keys->elts;
-
-    for (i = 0; i < ready->keys->nelts; i++) {
-        ready->size += NGX_HTTP_KATALO_STATUS_READY_LINE + key[i]->name.len;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_katalo_status_ready_find(ngx_conf_t *cf,
-    ngx_http_katalo_main_conf_t *kmcf, ngx_http_katalo_ready_t *ready)
-{
-    ngx_str_t               *name;
-    ngx_uint_t               i;
-    ngx_http_katalo_key_t  **key;
 
     ready->keys = ngx_array_create(cf->pool, ready->names.nelts,
                                    sizeof(ngx_http_katalo_key_t *));

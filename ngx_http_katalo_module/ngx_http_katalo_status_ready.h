@@ -17,7 +17,6 @@
 struct ngx_http_katalo_ready_s {
     ngx_array_t                      names;     /* ngx_str_t, of key= */
     ngx_array_t                     *keys;      /* ngx_http_katalo_key_t * */
-    size_t                           size;      /* bytes of all lines */
     ngx_http_katalo_place_t          place;
 };
 

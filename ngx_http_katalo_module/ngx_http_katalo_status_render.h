@@ -14,47 +14,38 @@
 #include "ngx_http_katalo_snapshot.h"
 
 
-/* the most that a renderer writes in one call, in bytes */
+/* the most that is written at once, in bytes */
 #define NGX_HTTP_KATALO_STATUS_PIECE       16384
 
 
-/*
- * A page is written in passes over all keys, or all hosts.  "begin" begins a
- * pass and sets "rows" to the rows that the pass needs, or "done" after the
- * last pass.  Each handler writes at p and returns the end of its text.  The
- * consumers of a key follow its ids; before the first one, "row" is NULL.
- */
+/* a text, from the snapshot alone, in one buffer that grows */
 
 typedef struct {
-    u_char                        *(*begin)(
-                                         ngx_http_katalo_snapshot_t *snapshot,
-                                         u_char *p);
-    u_char                        *(*key)(
-                                         ngx_http_katalo_snapshot_t *snapshot,
-                                         u_char *p,
-                                         ngx_http_katalo_key_row_t *row);
-    u_char                        *(*id)(
-                                         ngx_http_katalo_snapshot_t *snapshot,
-                                         u_char *p,
-                                         ngx_http_katalo_id_row_t *row);
-    u_char                        *(*consumer)(
-                                         ngx_http_katalo_snapshot_t *snapshot,
-                                         u_char *p,
-                                         ngx_http_katalo_consumer_row_t *row);
-    u_char                        *(*host)(
-                                         ngx_http_katalo_snapshot_t *snapshot,
-                                         u_char *p,
-                                         ngx_http_katalo_host_row_t *row);
-} ngx_http_katalo_renderer_t;
+    ngx_http_katalo_snapshot_t       snapshot;
+    ngx_pool_t                      *pool;
+    u_char                          *text;
+    u_char                          *end;           /* of the buffer */
+    ngx_uint_t                       failed;        /* no memory */
+} ngx_http_katalo_page_t;
 
 
-extern ngx_http_katalo_renderer_t  ngx_http_katalo_status_json;
-extern ngx_http_katalo_renderer_t  ngx_http_katalo_status_prometheus;
-extern ngx_http_katalo_renderer_t  ngx_http_katalo_status_html;
+/*
+ * A renderer writes at p, and returns the end of its text.  A piece is written
+ * where status_room() says: at p, or at the same place of a larger buffer.
+ * Without memory, the last piece is written again and again.
+ */
+typedef u_char *(*ngx_http_katalo_renderer_pt)(ngx_http_katalo_page_t *page,
+    u_char *p);
 
-/* the Content-Security-Policy, made once for a configuration */
-ngx_int_t ngx_http_katalo_status_html_init(ngx_conf_t *cf);
-ngx_int_t ngx_http_katalo_status_html_headers(ngx_http_request_t *r);
+u_char *ngx_http_katalo_status_json(ngx_http_katalo_page_t *page, u_char *p);
+u_char *ngx_http_katalo_status_prometheus(ngx_http_katalo_page_t *page,
+    u_char *p);
+
+/* renders the page; NGX_ERROR: no memory */
+ngx_int_t ngx_http_katalo_status_render(ngx_http_katalo_page_t *page,
+    ngx_http_katalo_renderer_pt renderer, ngx_str_t *text);
+
+u_char *ngx_http_katalo_status_room(ngx_http_katalo_page_t *page, u_char *p);
 
 
 #endif /* _NGX_HTTP_KATALO_STATUS_RENDER_H_INCLUDED_ */

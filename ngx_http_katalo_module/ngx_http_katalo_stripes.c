@@ -7,92 +7,85 @@
 #include "ngx_http_katalo_stripes.h"
 
 
-static void ngx_http_katalo_stripes_clear(ngx_http_katalo_usage_t *usage,
-    ngx_uint_t n);
-static ngx_uint_t ngx_http_katalo_stripes_running(ngx_pid_t pid);
-
-
-#define ngx_http_katalo_stripes_own(sh)  (ngx_process_slot % (sh)->stripes)
+static void ngx_http_katalo_stripes_clear(ngx_http_katalo_usage_t *usage);
+static ngx_uint_t ngx_http_katalo_stripes_running(
+    ngx_http_katalo_usage_t *usage, ngx_uint_t n);
 
 
 void
 ngx_http_katalo_stripes_join(ngx_http_katalo_usage_t *usage)
 {
-    ngx_pid_t              pid;
-    ngx_uint_t             n;
-    ngx_atomic_t          *owner;
+    ngx_uint_t             n, slot;
     ngx_http_katalo_sh_t  *sh;
 
     /* a single process stays where it is, with another configuration */
 
-    if (usage->joined) {
+    if (usage->process) {
         return;
     }
 
     sh = usage->sh;
-    n = ngx_http_katalo_stripes_own(sh);
+    slot = ngx_process_slot;
+    n = slot % sh->stripes;
 
+    usage->process = &usage->processes[slot];
     usage->keys = ngx_http_katalo_zone_key_stripe(sh, n);
     usage->ids = ngx_http_katalo_zone_id_stripe(sh, n);
-    usage->place = ngx_process_slot / sh->stripes % NGX_HTTP_KATALO_SHARERS;
-    usage->joined = 1;
+    usage->place = slot / sh->stripes % NGX_HTTP_KATALO_SHARERS;
 
     sh->stripes_used = ngx_max(sh->stripes_used, n + 1);
+    sh->processes = ngx_max(sh->processes, slot + 1);
 
-    /*
-     * A process that was killed has left its gauges; its pid may be this one's
-     * now.  If another one lives, it shares the place, and its gauges.
-     */
+    /* a process that was killed has left this; its pid may be this one's now */
 
-    owner = &ngx_http_katalo_zone_stripe(sh, n)->pids[usage->place];
-    pid = (ngx_pid_t) *owner;
+    ngx_http_katalo_stripes_clear(usage);
 
-    if (pid == ngx_pid || !ngx_http_katalo_stripes_running(pid)) {
-        ngx_http_katalo_stripes_clear(usage, n);
-    }
-
-    *owner = ngx_pid;
+    usage->process->between = 0;
+    usage->process->pid = ngx_pid;
 }
 
 
 void
 ngx_http_katalo_stripes_leave(ngx_http_katalo_usage_t *usage)
 {
-    ngx_uint_t     n;
-    ngx_atomic_t  *owner;
-
-    n = ngx_http_katalo_stripes_own(usage->sh);
-    owner = &ngx_http_katalo_zone_stripe(usage->sh, n)->pids[usage->place];
-
     ngx_http_katalo_zone_lock(usage);
 
-    if (*owner == (ngx_atomic_uint_t) ngx_pid) {
-        ngx_http_katalo_stripes_clear(usage, n);
-        *owner = 0;
-    }
+    ngx_http_katalo_stripes_clear(usage);
+
+    usage->process->pid = 0;
 
     ngx_http_katalo_zone_unlock(usage);
 }
 
 
+/* gauges, which stay while another process shares them */
+
 static void
-ngx_http_katalo_stripes_clear(ngx_http_katalo_usage_t *usage, ngx_uint_t n)
+ngx_http_katalo_stripes_clear(ngx_http_katalo_usage_t *usage)
 {
-    ngx_uint_t                     i, bit;
-    ngx_http_katalo_id_stripe_t   *ids;
-    ngx_http_katalo_key_stripe_t  *keys;
+    ngx_uint_t             i, n, bit;
+    ngx_http_katalo_sh_t  *sh;
 
-    bit = (ngx_uint_t) 1 << usage->place;
-    keys = ngx_http_katalo_zone_key_stripe(usage->sh, n);
-    ids = ngx_http_katalo_zone_id_stripe(usage->sh, n);
+    sh = usage->sh;
+    n = sh->stripes * NGX_HTTP_KATALO_SHARERS;
 
-    for (i = 0; i < usage->sh->rows; i++) {
-        keys[i].held &= ~bit;
+    for (i = ngx_process_slot % n; i < sh->processes; i += n) {
+        if (&usage->processes[i] != usage->process
+            && ngx_http_katalo_stripes_running(usage, i))
+        {
+            return;
+        }
     }
 
-    for (i = 0; i < usage->sh->slots; i++) {
-        ids[i].held &= ~bit;
-        ids[i].in_flight[usage->place] = 0;
+    bit = (ngx_uint_t) 1 << usage->place;
+
+    for (i = 0; i < sh->rows; i++) {
+        usage->keys[i].held &= ~bit;
+    }
+
+    for (i = 0; i < sh->slots; i++) {
+        usage->ids[i].held &= ~bit;
+        usage->ids[i].in_flight[usage->place] = 0;
     }
 }
 
@@ -100,26 +93,32 @@ ngx_http_katalo_stripes_clear(ngx_http_katalo_usage_t *usage, ngx_uint_t n)
 void
 ngx_http_katalo_stripes_read(ngx_http_katalo_usage_t *usage)
 {
-    ngx_uint_t                 i, n;
-    ngx_http_katalo_stripe_t  *stripe;
+    ngx_uint_t             i, place;
+    ngx_http_katalo_sh_t  *sh;
 
-    for (n = 0; n < usage->sh->stripes; n++) {
-        stripe = ngx_http_katalo_zone_stripe(usage->sh, n);
-        usage->alive[n] = 0;
+    sh = usage->sh;
 
-        for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
-            if (ngx_http_katalo_stripes_running((ngx_pid_t) stripe->pids[i])) {
-                usage->alive[n] |= (ngx_uint_t) 1 << i;
-            }
+    ngx_memzero(usage->alive, sh->stripes * sizeof(ngx_uint_t));
+
+    for (i = 0; i < sh->processes; i++) {
+        if (ngx_http_katalo_stripes_running(usage, i)) {
+            place = i / sh->stripes % NGX_HTTP_KATALO_SHARERS;
+            usage->alive[i % sh->stripes] |= (ngx_uint_t) 1 << place;
         }
     }
 }
 
 
+/* another process that has the number of one that died is in another group */
+
 static ngx_uint_t
-ngx_http_katalo_stripes_running(ngx_pid_t pid)
+ngx_http_katalo_stripes_running(ngx_http_katalo_usage_t *usage, ngx_uint_t n)
 {
-    return pid && (kill(pid, 0) != -1 || ngx_errno != NGX_ESRCH);
+    ngx_pid_t  pid;
+
+    pid = (ngx_pid_t) usage->processes[n].pid;
+
+    return pid && getpgid(pid) == getpgrp();
 }
 
 
@@ -173,15 +172,12 @@ ngx_http_katalo_stripes_slot_held(ngx_http_katalo_usage_t *usage,
 }
 
 
-/* a count may be below zero where two processes share a place */
-
 ngx_uint_t
 ngx_http_katalo_stripes_in_flight(ngx_http_katalo_usage_t *usage,
     ngx_uint_t slot)
 {
-    ngx_uint_t         i, n, in_flight;
-    ngx_atomic_int_t   count;
-    ngx_atomic_t      *counts;
+    ngx_uint_t     i, n, in_flight;
+    ngx_atomic_t  *counts;
 
     in_flight = 0;
 
@@ -189,10 +185,8 @@ ngx_http_katalo_stripes_in_flight(ngx_http_katalo_usage_t *usage,
         counts = ngx_http_katalo_zone_id_stripe(usage->sh, n)[slot].in_flight;
 
         for (i = 0; i < NGX_HTTP_KATALO_SHARERS; i++) {
-            count = (ngx_atomic_int_t) counts[i];
-
-            if (count > 0 && (usage->alive[n] & ((ngx_uint_t) 1 << i))) {
-                in_flight += count;
+            if (usage->alive[n] & ((ngx_uint_t) 1 << i)) {
+                in_flight += counts[i];
             }
         }
     }
@@ -201,45 +195,48 @@ ngx_http_katalo_stripes_in_flight(ngx_http_katalo_usage_t *usage,
 }
 
 
-void
-ngx_http_katalo_stripes_times(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
-    time_t *first_used, time_t *last_used)
+/* what one that was killed has counted for an id only, no consumer gets */
+
+ngx_uint_t
+ngx_http_katalo_stripes_between(ngx_http_katalo_usage_t *usage)
 {
-    time_t  first;
+    ngx_uint_t  i;
 
-    ngx_http_katalo_stripes_nobody_times(sh, slot, first_used, last_used);
-
-    first = sh->ids[slot].named_first;
-
-    if (first && (*first_used == 0 || first < *first_used)) {
-        *first_used = first;
+    for (i = 0; i < usage->sh->processes; i++) {
+        if (usage->processes[i].between
+            && ngx_http_katalo_stripes_running(usage, i))
+        {
+            return 1;
+        }
     }
 
-    *last_used = ngx_max(*last_used, sh->ids[slot].named_last);
+    return 0;
 }
 
 
 void
-ngx_http_katalo_stripes_nobody_times(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
-    time_t *first_used, time_t *last_used)
+ngx_http_katalo_stripes_times(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
+    ngx_uint_t named, time_t *first_used, time_t *last_used)
 {
-    time_t                        first;
-    ngx_uint_t                    n;
-    ngx_http_katalo_id_stripe_t  *stripe;
+    time_t                   first;
+    ngx_uint_t               i, n;
+    ngx_http_katalo_used_t  *used;
 
     *first_used = 0;
     *last_used = 0;
 
     for (n = 0; n < sh->stripes_used; n++) {
-        stripe = &ngx_http_katalo_zone_id_stripe(sh, n)[slot];
+        used = ngx_http_katalo_zone_id_stripe(sh, n)[slot].used;
 
-        first = stripe->first_used;
+        for (i = 0; i <= named; i++) {
+            first = used[i].first;
 
-        if (first && (*first_used == 0 || first < *first_used)) {
-            *first_used = first;
+            if (first && (*first_used == 0 || first < *first_used)) {
+                *first_used = first;
+            }
+
+            *last_used = ngx_max(*last_used, (time_t) used[i].last);
         }
-
-        *last_used = ngx_max(*last_used, (time_t) stripe->last_used);
     }
 }
 

@@ -18,7 +18,7 @@
  */
 void ngx_http_katalo_stripes_join(ngx_http_katalo_usage_t *usage);
 
-/* the process ends: its gauges are cleared, its counters stay */
+/* the process ends: its counters stay */
 void ngx_http_katalo_stripes_leave(ngx_http_katalo_usage_t *usage);
 
 /* finds out which processes are alive, for what follows in the same event */
@@ -32,17 +32,16 @@ ngx_uint_t ngx_http_katalo_stripes_row_held(ngx_http_katalo_usage_t *usage,
 ngx_uint_t ngx_http_katalo_stripes_slot_held(ngx_http_katalo_usage_t *usage,
     ngx_uint_t slot);
 
-/* requests in flight, of living processes */
+/* requests in flight, in places of living processes */
 ngx_uint_t ngx_http_katalo_stripes_in_flight(ngx_http_katalo_usage_t *usage,
     ngx_uint_t slot);
 
-/* 0: never */
-void ngx_http_katalo_stripes_times(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
-    time_t *first_used, time_t *last_used);
+/* does a process count a request, for its id and not yet for its consumer? */
+ngx_uint_t ngx_http_katalo_stripes_between(ngx_http_katalo_usage_t *usage);
 
-/* the same of requests without a consumer */
-void ngx_http_katalo_stripes_nobody_times(ngx_http_katalo_sh_t *sh,
-    ngx_uint_t slot, time_t *first_used, time_t *last_used);
+/* 0: never; also with a consumer, or without one only */
+void ngx_http_katalo_stripes_times(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
+    ngx_uint_t named, time_t *first_used, time_t *last_used);
 
 /* counters and gauges of a row, or of a slot, that is given away */
 void ngx_http_katalo_stripes_clear_row(ngx_http_katalo_sh_t *sh,

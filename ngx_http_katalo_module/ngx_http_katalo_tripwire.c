@@ -229,7 +229,7 @@ ngx_http_katalo_tripwire_held(ngx_http_katalo_main_conf_t *kmcf,
     key = kmcf->keys.elts;
 
     for (i = 0; i < kmcf->keys.nelts; i++) {
-        secret = ngx_http_katalo_key_secret(key[i]);
+        secret = &key[i]->secret;
 
         if (key[i]->id.len == id->len
             && ngx_memcmp(key[i]->id.data, id->data, id->len) == 0

@@ -51,7 +51,7 @@ ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key, ngx_uint_t operation,
     ngx_http_katalo_consumer_t *consumer)
 {
     time_t                        now;
-    ngx_uint_t                    column;
+    ngx_uint_t                    column, named;
     ngx_http_katalo_id_stripe_t  *stripe;
 
     if (key->uncounted) {
@@ -63,32 +63,34 @@ ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key, ngx_uint_t operation,
         return key->slot;
     }
 
+    now = ngx_time();
     stripe = &key->usage->ids[key->slot];
     column = key->usage->columns[operation];
+    named = (consumer->name.len != 0);
 
-    if (consumer) {
-        ngx_http_katalo_zone_add(stripe->in_flight[key->usage->place], 1);
+    if (named) {
+        ngx_http_katalo_zone_add(key->usage->process->between, 1);
+    }
 
-        if (ngx_http_katalo_consumed_start(key->usage, key->slot, column,
+    ngx_http_katalo_zone_add(stripe->counters[NGX_HTTP_KATALO_REQUESTS
+                                              + column], 1);
+    ngx_http_katalo_zone_add(stripe->in_flight[key->usage->place], 1);
+
+    stripe->used[named].last = now;
+
+    if (stripe->used[named].first == 0) {
+        stripe->used[named].first = now;
+    }
+
+    if (named) {
+        if (ngx_http_katalo_consumed_start(key->usage, key->row, column,
                                            consumer)
             == NGX_DECLINED)
         {
             ngx_http_katalo_slots_want(key->usage);
         }
 
-        return key->slot;
-    }
-
-    now = ngx_time();
-
-    ngx_http_katalo_zone_add(stripe->counters[NGX_HTTP_KATALO_REQUESTS
-                                              + column], 1);
-    ngx_http_katalo_zone_add(stripe->in_flight[key->usage->place], 1);
-
-    stripe->last_used = now;
-
-    if (stripe->first_used == 0) {
-        stripe->first_used = now;
+        ngx_http_katalo_zone_add(key->usage->process->between, -1);
     }
 
     return key->slot;
@@ -99,7 +101,7 @@ void
 ngx_http_katalo_usage_finish(ngx_http_katalo_key_t *key, ngx_uint_t slot,
     ngx_http_katalo_consumer_t *consumer, ngx_http_katalo_result_t *result)
 {
-    ngx_uint_t                    bucket, status;
+    ngx_uint_t                    bucket, class, status;
     ngx_atomic_t                 *counters;
     ngx_http_katalo_id_stripe_t  *stripe;
 
@@ -121,8 +123,16 @@ ngx_http_katalo_usage_finish(ngx_http_katalo_key_t *key, ngx_uint_t slot,
     status = (result->status == NGX_HTTP_OK)
              ? 0 : ngx_http_katalo_counters_status(result->status);
 
-    if (consumer) {
-        ngx_http_katalo_consumed_finish(key->usage, slot, status, consumer);
+    if (consumer->name.len) {
+        class = status ? ngx_http_katalo_counters_class(status) : 0;
+
+        ngx_http_katalo_zone_add(key->usage->process->between, 1);
+
+        ngx_http_katalo_zone_add(counters[NGX_HTTP_KATALO_RESPONSES + status],
+                                 1);
+        ngx_http_katalo_consumed_finish(key->usage, slot, class, consumer);
+
+        ngx_http_katalo_zone_add(key->usage->process->between, -1);
 
     } else {
         ngx_http_katalo_zone_add(counters[NGX_HTTP_KATALO_RESPONSES + status],

@@ -36,9 +36,9 @@ void ngx_http_katalo_usage_client_key(ngx_http_katalo_key_t *key);
 void ngx_http_katalo_usage_no_key(ngx_http_katalo_usage_t *usage);
 
 /*
- * The key is attached; "consumer" is NULL without one.  Returns the slot of its
- * id for usage_finish(), where the request is counted, though the key may have
- * another one by then.
+ * The key is attached; without a consumer, its name is empty.  Returns the
+ * slot of the id for usage_finish(), where the request is counted, though the
+ * key may have another one by then.
  */
 ngx_uint_t ngx_http_katalo_usage_start(ngx_http_katalo_key_t *key,
     ngx_uint_t operation, ngx_http_katalo_consumer_t *consumer);

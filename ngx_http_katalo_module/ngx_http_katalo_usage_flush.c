@@ -169,7 +169,7 @@ ngx_http_katalo_usage_fill_consumer(ngx_http_katalo_usage_t *usage,
     line = &usage->sh->line;
     changed = 0;
 
-    ngx_http_katalo_consumers_lock(usage);
+    ngx_http_katalo_consumed_lock(usage, place);
 
     if (ngx_http_katalo_consumed_read(usage, place, &row) == NGX_OK) {
         ngx_http_katalo_usage_begin(usage, row.row, NGX_HTTP_KATALO_NONE);

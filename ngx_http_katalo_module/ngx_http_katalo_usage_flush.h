@@ -8,7 +8,7 @@
 #define _NGX_HTTP_KATALO_USAGE_FLUSH_H_INCLUDED_
 
 
-#include "ngx_http_katalo_consumed.h"
+#include "ngx_http_katalo_consumed_read.h"
 
 
 /*

@@ -35,6 +35,10 @@
 #define NGX_HTTP_KATALO_USAGE_LOG_EXIT   1000
 
 
+static ngx_fd_t ngx_http_katalo_usage_log_create(ngx_cycle_t *cycle,
+    ngx_http_katalo_usage_log_t *log);
+static ngx_uint_t ngx_http_katalo_usage_log_shared(ngx_cycle_t *cycle,
+    ngx_http_katalo_usage_log_t *log, ngx_fd_t fd);
 static void ngx_http_katalo_usage_log_name(u_char *run);
 static void ngx_http_katalo_usage_log_handler(ngx_event_t *ev);
 static void ngx_http_katalo_usage_log_pass(ngx_http_katalo_usage_t *usage);
@@ -43,6 +47,122 @@ static ngx_msec_t ngx_http_katalo_usage_log_due(
 static ngx_uint_t ngx_http_katalo_usage_log_own(
     ngx_http_katalo_usage_t *usage);
 static void ngx_http_katalo_usage_log_disown(ngx_http_katalo_usage_t *usage);
+
+
+/*
+ * The entry in the list of files, by which nginx reopens and closes the file,
+ * is made when no other module can take it for its own any more.
+ */
+
+ngx_int_t
+ngx_http_katalo_usage_log_open(ngx_cycle_t *cycle,
+    ngx_http_katalo_usage_log_t *log)
+{
+    ngx_fd_t          fd;
+    ngx_open_file_t  *file;
+
+    if (log->peer) {
+        return NGX_OK;
+    }
+
+    fd = ngx_http_katalo_usage_log_create(cycle, log);
+
+    if (fd == NGX_INVALID_FILE) {
+        return NGX_ERROR;
+    }
+
+    file = NULL;
+
+    if (!ngx_http_katalo_usage_log_shared(cycle, log, fd)) {
+        file = ngx_list_push(&cycle->open_files);
+    }
+
+    if (file == NULL) {
+
+        if (ngx_close_file(fd) == NGX_FILE_ERROR) {
+            ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
+                          ngx_close_file_n " \"%V\" failed", &log->name);
+        }
+
+        return NGX_ERROR;
+    }
+
+    file->fd = fd;
+    file->name = log->name;
+    file->flush = NULL;
+    file->data = NULL;
+
+    log->file = file;
+
+    return NGX_OK;
+}
+
+
+static ngx_fd_t
+ngx_http_katalo_usage_log_create(ngx_cycle_t *cycle,
+    ngx_http_katalo_usage_log_t *log)
+{
+    ngx_fd_t  fd;
+
+    fd = ngx_open_file(log->name.data, NGX_FILE_APPEND,
+                       NGX_FILE_CREATE_OR_OPEN, NGX_FILE_DEFAULT_ACCESS);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      ngx_open_file_n " \"%V\" failed in %V:%ui",
+                      &log->name, &log->place.file, log->place.line);
+        return NGX_INVALID_FILE;
+    }
+
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "fcntl(FD_CLOEXEC) \"%V\" failed in %V:%ui",
+                      &log->name, &log->place.file, log->place.line);
+        (void) ngx_close_file(fd);
+        return NGX_INVALID_FILE;
+    }
+
+    return fd;
+}
+
+
+/* a device or a pipe may have lines of others, too */
+
+static ngx_uint_t
+ngx_http_katalo_usage_log_shared(ngx_cycle_t *cycle,
+    ngx_http_katalo_usage_log_t *log, ngx_fd_t fd)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_open_file_t  *file;
+    ngx_file_info_t   fi;
+
+    if (ngx_fd_info(fd, &fi) != NGX_FILE_ERROR && !ngx_is_file(&fi)) {
+        return 0;
+    }
+
+    for (part = &cycle->open_files.part; part; part = part->next) {
+        file = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (file[i].name.len != log->name.len
+                || ngx_strcmp(file[i].name.data, log->name.data) != 0)
+            {
+                continue;
+            }
+
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                          "\"katalo_usage_log\" \"%V\" is the file of another"
+                          " log, use another file for it, or for that "
+                          "\"access_log\" or \"error_log\" in %V:%ui",
+                          &log->name, &log->place.file, log->place.line);
+            return 1;
+        }
+    }
+
+    return 0;
+}
 
 
 void
@@ -138,7 +258,6 @@ ngx_http_katalo_usage_log_handler(ngx_event_t *ev)
     /* others go on; what is left is written when the process exits */
 
     if (ngx_exiting) {
-        log->written = 0;
         ngx_http_katalo_usage_log_disown(usage);
         return;
     }
@@ -163,12 +282,7 @@ ngx_http_katalo_usage_log_handler(ngx_event_t *ev)
     }
 
     ngx_http_katalo_usage_log_pass(usage);
-
-    /* the rest of a line that was begun in a pipe is written first */
-
-    if (log->written == 0) {
-        ngx_http_katalo_usage_log_disown(usage);
-    }
+    ngx_http_katalo_usage_log_disown(usage);
 }
 
 

@@ -18,13 +18,17 @@ struct ngx_http_katalo_usage_log_s {
     ngx_syslog_peer_t            *peer;
     ngx_uint_t                    interval; /* seconds */
 
-    /* bytes of the pending line that this process has put into a pipe */
-    size_t                        written;
-
     ngx_uint_t                    next;     /* place of a pass, or NONE */
     ngx_event_t                   event;
 };
 
+
+/*
+ * Opens the file, once all other files are open.  NGX_ERROR is logged, with the
+ * place of the directive.
+ */
+ngx_int_t ngx_http_katalo_usage_log_open(ngx_cycle_t *cycle,
+    ngx_http_katalo_usage_log_t *log);
 
 /* the configuration takes effect; the caller has the mutex */
 void ngx_http_katalo_usage_log_init(ngx_http_katalo_usage_t *usage);

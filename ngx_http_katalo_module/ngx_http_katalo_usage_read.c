@@ -10,12 +10,70 @@
 #include "ngx_http_katalo_usage_read.h"
 
 
+static void ngx_http_katalo_usage_read_zone(ngx_http_katalo_usage_t *usage,
+    ngx_http_katalo_snapshot_t *snapshot);
+static ngx_int_t ngx_http_katalo_usage_read_ids(ngx_http_katalo_key_t *key,
+    ngx_pool_t *pool, ngx_http_katalo_key_row_t *row);
+static ngx_int_t ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key,
+    ngx_uint_t slot, ngx_pool_t *pool, ngx_http_katalo_id_row_t *row);
+static ngx_int_t ngx_http_katalo_usage_read_earlier(const void *one,
+    const void *two);
+static ngx_int_t ngx_http_katalo_usage_read_consumers(
+    ngx_http_katalo_main_conf_t *kmcf, ngx_pool_t *pool,
+    ngx_http_katalo_key_row_t *rows);
 static int ngx_libc_cdecl ngx_http_katalo_usage_read_more(const void *one,
     const void *two);
+static ngx_int_t ngx_http_katalo_usage_read_consumer(
+    ngx_http_katalo_usage_t *usage, ngx_http_katalo_consumer_ref_t *ref,
+    ngx_http_katalo_consumer_row_t *row);
 
 
-void
-ngx_http_katalo_usage_read(ngx_http_katalo_usage_t *usage,
+ngx_int_t
+ngx_http_katalo_usage_read(ngx_http_katalo_main_conf_t *kmcf, ngx_pool_t *pool,
+    ngx_http_katalo_snapshot_t *snapshot)
+{
+    ngx_uint_t                  i;
+    ngx_http_katalo_key_t     **key;
+    ngx_http_katalo_key_row_t  *row;
+
+    ngx_memzero(snapshot, sizeof(ngx_http_katalo_snapshot_t));
+
+    snapshot->usage = kmcf->usage;
+    snapshot->time = ngx_time();
+
+    if (kmcf->usage == NULL) {
+        return NGX_OK;
+    }
+
+    ngx_http_katalo_usage_read_zone(kmcf->usage, snapshot);
+    ngx_http_katalo_stripes_read(kmcf->usage);
+
+    key = kmcf->keys.elts;
+    row = ngx_palloc(pool, kmcf->keys.nelts
+                           * sizeof(ngx_http_katalo_key_row_t));
+    if (row == NULL) {
+        return NGX_ERROR;
+    }
+
+    snapshot->keys = row;
+    snapshot->nkeys = kmcf->keys.nelts;
+
+    for (i = 0; i < kmcf->keys.nelts; i++) {
+        ngx_http_katalo_usage_read_key(key[i], &row[i]);
+
+        if (key[i]->row != NGX_HTTP_KATALO_NONE
+            && ngx_http_katalo_usage_read_ids(key[i], pool, &row[i]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_katalo_usage_read_consumers(kmcf, pool, row);
+}
+
+
+static void
+ngx_http_katalo_usage_read_zone(ngx_http_katalo_usage_t *usage,
     ngx_http_katalo_snapshot_t *snapshot)
 {
     ngx_uint_t             i;
@@ -39,17 +97,11 @@ ngx_http_katalo_usage_read(ngx_http_katalo_usage_t *usage,
 
 
 void
-ngx_http_katalo_usage_read_processes(ngx_http_katalo_usage_t *usage)
-{
-    ngx_http_katalo_stripes_read(usage);
-}
-
-
-void
-ngx_http_katalo_usage_read_state(ngx_http_katalo_key_t *key,
+ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
     ngx_http_katalo_key_row_t *row)
 {
-    ngx_uint_t                 i;
+    ngx_uint_t                 i, slot;
+    ngx_http_katalo_sh_t      *sh;
     ngx_http_katalo_sh_key_t  *shkey;
 
     ngx_memzero(row, sizeof(ngx_http_katalo_key_row_t));
@@ -69,7 +121,8 @@ ngx_http_katalo_usage_read_state(ngx_http_katalo_key_t *key,
         return;
     }
 
-    shkey = &key->usage->sh->keys[key->row];
+    sh = key->usage->sh;
+    shkey = &sh->keys[key->row];
 
     ngx_http_katalo_zone_lock(key->usage);
 
@@ -80,87 +133,72 @@ ngx_http_katalo_usage_read_state(ngx_http_katalo_key_t *key,
     row->leaked = shkey->leaked;
     row->rejected = shkey->usable && shkey->rejected == shkey->current + 1;
 
+    ngx_http_katalo_zone_sum_key(sh, key->row, row->counters);
+
+    for (slot = shkey->slots;
+         slot != NGX_HTTP_KATALO_NONE;
+         slot = sh->ids[slot].next)
+    {
+        row->in_flight += ngx_http_katalo_stripes_in_flight(key->usage, slot);
+    }
+
     ngx_http_katalo_zone_unlock(key->usage);
 }
 
 
-void
-ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
+static ngx_int_t
+ngx_http_katalo_usage_read_ids(ngx_http_katalo_key_t *key, ngx_pool_t *pool,
     ngx_http_katalo_key_row_t *row)
 {
-    ngx_uint_t                slot;
-    ngx_http_katalo_sh_t     *sh;
-    ngx_http_katalo_usage_t  *usage;
+    ngx_int_t                  rc;
+    ngx_uint_t                 slot;
+    ngx_http_katalo_sh_t      *sh;
+    ngx_http_katalo_id_row_t  *id;
 
-    ngx_http_katalo_usage_read_state(key, row);
-
-    if (key->row == NGX_HTTP_KATALO_NONE) {
-        return;
+    if (ngx_array_init(&row->ids, pool, NGX_HTTP_KATALO_IDS,
+                       sizeof(ngx_http_katalo_id_row_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
-    usage = key->usage;
-    sh = usage->sh;
+    sh = key->usage->sh;
+    rc = NGX_OK;
 
-    ngx_http_katalo_zone_lock(usage);
-
-    ngx_http_katalo_zone_sum_key(sh, key->row, row->counters);
+    ngx_http_katalo_zone_lock(key->usage);
 
     for (slot = sh->keys[key->row].slots;
-         slot != NGX_HTTP_KATALO_NONE;
+         slot != NGX_HTTP_KATALO_NONE && rc == NGX_OK;
          slot = sh->ids[slot].next)
     {
-        row->in_flight += ngx_http_katalo_stripes_in_flight(usage, slot);
+        id = ngx_array_push(&row->ids);
+
+        rc = id ? ngx_http_katalo_usage_read_id(key, slot, pool, id)
+                : NGX_ERROR;
     }
 
-    ngx_http_katalo_zone_unlock(usage);
+    ngx_http_katalo_zone_unlock(key->usage);
+
+    ngx_sort(row->ids.elts, row->ids.nelts, sizeof(ngx_http_katalo_id_row_t),
+             ngx_http_katalo_usage_read_earlier);
+
+    return rc;
 }
 
 
-ngx_int_t
-ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key, ngx_uint_t serial,
-    ngx_http_katalo_id_row_t *row)
+static ngx_int_t
+ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key, ngx_uint_t slot,
+    ngx_pool_t *pool, ngx_http_katalo_id_row_t *row)
 {
-    ngx_uint_t                 i, slot;
     ngx_http_katalo_sh_t      *sh;
     ngx_http_katalo_sh_key_t  *shkey;
-
-    if (key->row == NGX_HTTP_KATALO_NONE) {
-        return NGX_DONE;
-    }
 
     sh = key->usage->sh;
     shkey = &sh->keys[key->row];
 
-    ngx_memzero(row, sizeof(ngx_http_katalo_id_row_t));
+    row->current = (slot == shkey->current);
 
-    ngx_http_katalo_zone_lock(key->usage);
-
-    slot = NGX_HTTP_KATALO_NONE;
-
-    for (i = shkey->slots; i != NGX_HTTP_KATALO_NONE; i = sh->ids[i].next) {
-
-        if ((serial == 0 || sh->ids[i].serial < serial)
-            && (slot == NGX_HTTP_KATALO_NONE
-                || sh->ids[i].serial > sh->ids[slot].serial))
-        {
-            slot = i;
-        }
-    }
-
-    if (slot == NGX_HTTP_KATALO_NONE) {
-        ngx_http_katalo_zone_unlock(key->usage);
-        return NGX_DONE;
-    }
-
-    row->name = key->name;
-    row->source = key->source->name;
-    row->serial = sh->ids[slot].serial;
-
-    row->id.len = sh->ids[slot].id.len;
-    row->id.data = row->data;
-    ngx_memcpy(row->data, sh->ids[slot].data, row->id.len);
-
-    if (slot != shkey->current) {
+    if (!row->current) {
         row->state = "previous";
 
     } else {
@@ -168,31 +206,91 @@ ngx_http_katalo_usage_read_id(ngx_http_katalo_key_t *key, ngx_uint_t serial,
     }
 
     ngx_http_katalo_zone_sum_id(sh, slot, row->counters);
-    ngx_http_katalo_stripes_times(sh, slot, &row->first_used,
+    ngx_http_katalo_stripes_times(sh, slot, 1, &row->first_used,
                                   &row->last_used);
 
-    ngx_http_katalo_zone_unlock(key->usage);
+    row->id.len = sh->ids[slot].id.len;
+    row->id.data = ngx_pstrdup(pool, &sh->ids[slot].id);
 
-    return NGX_OK;
+    return row->id.data ? NGX_OK : NGX_ERROR;
 }
 
 
-ngx_int_t
-ngx_http_katalo_usage_read_consumers(ngx_http_katalo_key_t *key,
-    ngx_array_t *refs)
+/* the current one is the latest, then the latest used */
+
+static ngx_int_t
+ngx_http_katalo_usage_read_earlier(const void *one, const void *two)
 {
-    refs->nelts = 0;
+    const ngx_http_katalo_id_row_t *first = one;
+    const ngx_http_katalo_id_row_t *second = two;
 
-    if (key->row == NGX_HTTP_KATALO_NONE) {
-        return NGX_OK;
-    }
+    return first->current == second->current
+           ? first->last_used < second->last_used
+           : first->current < second->current;
+}
 
-    if (ngx_http_katalo_consumed_list(key->usage, key->row, refs) != NGX_OK) {
+
+static ngx_int_t
+ngx_http_katalo_usage_read_consumers(ngx_http_katalo_main_conf_t *kmcf,
+    ngx_pool_t *pool, ngx_http_katalo_key_row_t *rows)
+{
+    ngx_uint_t                        i;
+    ngx_array_t                       refs;
+    ngx_http_katalo_key_t           **key;
+    ngx_http_katalo_usage_t          *usage;
+    ngx_http_katalo_key_row_t        *row, **of_row;
+    ngx_http_katalo_consumer_ref_t   *ref;
+    ngx_http_katalo_consumer_row_t   *consumer;
+
+    usage = kmcf->usage;
+
+    if (ngx_array_init(&refs, pool,
+                       usage->consumers->used + 2 * usage->sh->rows,
+                       sizeof(ngx_http_katalo_consumer_ref_t))
+        != NGX_OK
+        || ngx_http_katalo_consumed_list(usage, pool, &refs) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    ngx_qsort(refs->elts, refs->nelts, sizeof(ngx_http_katalo_consumer_ref_t),
+    ngx_qsort(refs.elts, refs.nelts, sizeof(ngx_http_katalo_consumer_ref_t),
               ngx_http_katalo_usage_read_more);
+
+    consumer = ngx_palloc(pool, refs.nelts
+                                * sizeof(ngx_http_katalo_consumer_row_t));
+    of_row = ngx_pcalloc(pool, usage->sh->rows
+                               * sizeof(ngx_http_katalo_key_row_t *));
+
+    if (consumer == NULL || of_row == NULL) {
+        return NGX_ERROR;
+    }
+
+    key = kmcf->keys.elts;
+
+    for (i = 0; i < kmcf->keys.nelts; i++) {
+        if (key[i]->row != NGX_HTTP_KATALO_NONE) {
+            of_row[key[i]->row] = &rows[i];
+        }
+    }
+
+    ref = refs.elts;
+
+    for (i = 0; i < refs.nelts; i++) {
+        row = of_row[ref[i].row];
+
+        if (row == NULL
+            || ngx_http_katalo_usage_read_consumer(usage, &ref[i], consumer)
+               != NGX_OK)
+        {
+            continue;
+        }
+
+        if (row->nconsumers++ == 0) {
+            row->consumers = consumer;
+        }
+
+        consumer++;
+    }
 
     return NGX_OK;
 }
@@ -204,6 +302,10 @@ ngx_http_katalo_usage_read_more(const void *one, const void *two)
     const ngx_http_katalo_consumer_ref_t *first = one;
     const ngx_http_katalo_consumer_ref_t *second = two;
 
+    if (first->row != second->row) {
+        return first->row < second->row ? -1 : 1;
+    }
+
     if (first->requests != second->requests) {
         return first->requests < second->requests ? 1 : -1;
     }
@@ -212,21 +314,21 @@ ngx_http_katalo_usage_read_more(const void *one, const void *two)
 }
 
 
-ngx_int_t
-ngx_http_katalo_usage_read_consumer(ngx_http_katalo_key_t *key,
+/* NGX_DECLINED: it has given way meanwhile */
+
+static ngx_int_t
+ngx_http_katalo_usage_read_consumer(ngx_http_katalo_usage_t *usage,
     ngx_http_katalo_consumer_ref_t *ref, ngx_http_katalo_consumer_row_t *row)
 {
     ngx_int_t  rc;
 
-    ngx_http_katalo_zone_lock(key->usage);
-    ngx_http_katalo_consumers_lock(key->usage);
+    ngx_http_katalo_zone_lock(usage);
+    ngx_http_katalo_consumers_lock(usage);
 
-    rc = ngx_http_katalo_consumed_read(key->usage, ref->place, row);
+    rc = ngx_http_katalo_consumed_read(usage, ref->place, row);
 
-    ngx_http_katalo_consumers_unlock(key->usage);
-    ngx_http_katalo_zone_unlock(key->usage);
-
-    row->name = key->name;
+    ngx_http_katalo_consumers_unlock(usage);
+    ngx_http_katalo_zone_unlock(usage);
 
     return rc == NGX_OK && row->serial == ref->serial ? NGX_OK : NGX_DECLINED;
 }

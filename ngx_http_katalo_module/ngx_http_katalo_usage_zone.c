@@ -4,8 +4,7 @@
  */
 
 
-#include "ngx_http_katalo_conf_log.h"
-#include "ngx_http_katalo_consumers.h"
+#include "ngx_http_katalo_consumers_zone.h"
 #include "ngx_http_katalo_key.h"
 #include "ngx_http_katalo_rows.h"
 #include "ngx_http_katalo_state.h"
@@ -76,7 +75,7 @@ ngx_http_katalo_usage_zone_add(ngx_conf_t *cf,
     usage->zones[0] = shm_zone;
     usage->replaced = (fresh && old) ? old->usage : NULL;
 
-    return ngx_http_katalo_consumers_add_zone(cf, usage, kmcf->consumers,
+    return ngx_http_katalo_consumers_zone_add(cf, usage, kmcf->consumers,
                                               fresh);
 }
 
@@ -107,7 +106,7 @@ ngx_http_katalo_usage_zone_create(ngx_shm_zone_t *shm_zone, void *data)
 
     if (old) {
         usage->sh = old->sh;
-        usage->joined = old->joined;
+        usage->process = old->process;
         usage->place = old->place;
 
         rc = (usage->sh->rows < keys) ? NGX_DECLINED : NGX_OK;
@@ -126,9 +125,9 @@ ngx_http_katalo_usage_zone_create(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
-    usage->keys = (old && old->joined)
+    usage->keys = (old && old->process)
                   ? old->keys : ngx_http_katalo_zone_key_stripe(usage->sh, 0);
-    usage->ids = (old && old->joined)
+    usage->ids = (old && old->process)
                  ? old->ids : ngx_http_katalo_zone_id_stripe(usage->sh, 0);
 
     usage->alive = ngx_pcalloc(usage->cycle->pool,
@@ -137,7 +136,7 @@ ngx_http_katalo_usage_zone_create(ngx_shm_zone_t *shm_zone, void *data)
         return NGX_ERROR;
     }
 
-    return usage->log ? ngx_http_katalo_conf_log_open(usage->cycle, usage->log)
+    return usage->log ? ngx_http_katalo_usage_log_open(usage->cycle, usage->log)
                       : NGX_OK;
 }
 
@@ -187,7 +186,6 @@ void
 ngx_http_katalo_usage_zone_init(ngx_http_katalo_usage_t *usage)
 {
     ngx_uint_t               i;
-    ngx_core_conf_t         *ccf;
     ngx_http_katalo_key_t  **key;
 
     /* the new configuration is in use: nginx frees the zones of the old one */
@@ -215,18 +213,6 @@ ngx_http_katalo_usage_zone_init(ngx_http_katalo_usage_t *usage)
         if (key[i]->broken) {
             ngx_http_katalo_state_read_failed(key[i], key[i]->error.err);
         }
-    }
-
-    ccf = (ngx_core_conf_t *) ngx_get_conf(usage->cycle->conf_ctx,
-                                           ngx_core_module);
-
-    /* a single process does not initialize itself after a reload */
-
-    if (!ccf->master
-        && !ngx_test_config
-        && !ngx_is_init_cycle(usage->cycle->old_cycle))
-    {
-        ngx_http_katalo_usage_zone_init_process(usage);
     }
 }
 
@@ -259,7 +245,7 @@ ngx_http_katalo_usage_zone_init_process(ngx_http_katalo_usage_t *usage)
 void
 ngx_http_katalo_usage_zone_exit_process(ngx_http_katalo_usage_t *usage)
 {
-    if (!usage->joined) {
+    if (usage->process == NULL) {
         return;
     }
 

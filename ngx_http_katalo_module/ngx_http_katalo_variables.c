@@ -10,6 +10,8 @@
 #include "ngx_http_katalo_usage.h"
 #include "ngx_http_katalo_variables.h"
 
+#include <openssl/rand.h>
+
 
 static ngx_int_t ngx_http_katalo_key_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -87,6 +89,60 @@ ngx_http_katalo_add_variables(ngx_conf_t *cf)
 }
 
 
+ngx_uint_t
+ngx_http_katalo_variables_own(ngx_str_t *name)
+{
+    ngx_http_variable_t  *v;
+
+    for (v = ngx_http_katalo_vars; v->name.len; v++) {
+        if (v->name.len == name->len
+            && ngx_strncmp(v->name.data, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_http_katalo_variables_hide(ngx_conf_t *cf,
+    ngx_http_get_variable_pt handler, ngx_str_t *value)
+{
+    u_char                random[16];
+    ngx_str_t             name;
+    ngx_http_variable_t  *var;
+
+    if (RAND_bytes(random, sizeof(random)) != 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "RAND_bytes() failed");
+        return NGX_ERROR;
+    }
+
+    value->len = sizeof("$katalo_") - 1 + 2 * sizeof(random);
+    value->data = ngx_pnalloc(cf->pool, value->len + 1);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    *ngx_hex_dump(ngx_cpymem(value->data, "$katalo_", sizeof("$katalo_") - 1),
+                  random, sizeof(random)) = '\0';
+
+    name.len = value->len - 1;
+    name.data = value->data + 1;
+
+    var = ngx_http_add_variable(cf, &name,
+                                NGX_HTTP_VAR_NOCACHEABLE|NGX_HTTP_VAR_NOHASH);
+    if (var == NULL) {
+        return NGX_ERROR;
+    }
+
+    var->get_handler = handler;
+
+    return NGX_OK;
+}
+
+
 ngx_int_t
 ngx_http_katalo_variables_keep(ngx_http_request_t *r,
     ngx_http_katalo_ctx_t *ctx)
@@ -96,11 +152,12 @@ ngx_http_katalo_variables_keep(ngx_http_request_t *r,
     kmcf = ngx_http_get_module_main_conf(r, ngx_http_katalo_module);
 
     if (kmcf->id_variable->flags & NGX_HTTP_VAR_INDEXED) {
-        ctx->id.len = ctx->key->id.len;
         ctx->id.data = ngx_pstrdup(r->pool, &ctx->key->id);
         if (ctx->id.data == NULL) {
             return NGX_ERROR;
         }
+
+        ctx->id.len = ctx->key->id.len;
     }
 
     if ((kmcf->requests_variable->flags & NGX_HTTP_VAR_INDEXED)
@@ -244,7 +301,7 @@ ngx_http_katalo_consumer_variable(ngx_http_request_t *r,
     ctx = ngx_http_katalo_variable_ctx(r);
 
     return ngx_http_katalo_variable_set(v,
-               ctx && ctx->consumer ? &ctx->consumer->name : NULL);
+               ctx && ctx->consumer.name.len ? &ctx->consumer.name : NULL);
 }
 
 

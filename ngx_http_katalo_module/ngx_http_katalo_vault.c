@@ -33,8 +33,7 @@ ngx_http_katalo_vault_create(ngx_conf_t *cf, ngx_uint_t cells)
         return NULL;
     }
 
-    size = ngx_align((cells + 1) * sizeof(ngx_http_katalo_cell_t),
-                     ngx_pagesize);
+    size = ngx_align((cells + 1) * NGX_HTTP_KATALO_CELL, ngx_pagesize);
 
     p = mmap(NULL, size + 2 * ngx_pagesize, PROT_NONE,
              MAP_PRIVATE|MAP_ANONYMOUS, -1, 0);
@@ -46,8 +45,8 @@ ngx_http_katalo_vault_create(ngx_conf_t *cf, ngx_uint_t cells)
 
     vault->pages = p;
     vault->size = size;
-    vault->cells = (ngx_http_katalo_cell_t *) (p + ngx_pagesize);
-    vault->spare = &vault->cells[cells];
+    vault->cells = p + ngx_pagesize;
+    vault->spare = vault->cells + cells * NGX_HTTP_KATALO_CELL;
 
     cln->handler = ngx_http_katalo_vault_destroy;
     cln->data = vault;
@@ -89,8 +88,7 @@ ngx_http_katalo_vault_add(ngx_conf_t *cf, ngx_http_katalo_vault_t *vault,
         return NGX_ERROR;
     }
 
-    key->cell = &vault->cells[vault->nelts++];
-    key->cell->secret.data = key->cell->data;
+    key->secret.data = vault->cells + vault->nelts++ * NGX_HTTP_KATALO_CELL;
 
     return NGX_OK;
 }

@@ -22,19 +22,17 @@
 #define NGX_HTTP_KATALO_READ_LEN  (NGX_HTTP_KATALO_KEY_LEN + 3)
 
 
-struct ngx_http_katalo_cell_s {
-    ngx_str_t                secret;
-    u_char                   data[sizeof(NGX_HTTP_KATALO_BEARER) - 1
-                                  + NGX_HTTP_KATALO_READ_LEN];
-};
+/* bytes of a cell */
+#define NGX_HTTP_KATALO_CELL                                                  \
+    (sizeof(NGX_HTTP_KATALO_BEARER) - 1 + NGX_HTTP_KATALO_READ_LEN)
 
 
 struct ngx_http_katalo_vault_s {
     u_char                  *pages;     /* with a guard page at both ends */
     size_t                   size;
-    ngx_http_katalo_cell_t  *cells;
+    u_char                  *cells;
     ngx_uint_t               nelts;
-    ngx_http_katalo_cell_t  *spare;
+    u_char                  *spare;
 };
 
 

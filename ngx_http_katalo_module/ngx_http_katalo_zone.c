@@ -102,10 +102,9 @@ ngx_http_katalo_zone_stripe_size(ngx_uint_t rows)
 {
     size_t  size;
 
-    size = sizeof(ngx_http_katalo_stripe_t)
-           + rows * (sizeof(ngx_http_katalo_key_stripe_t)
-                     + NGX_HTTP_KATALO_IDS
-                       * sizeof(ngx_http_katalo_id_stripe_t));
+    size = rows * (sizeof(ngx_http_katalo_key_stripe_t)
+                   + NGX_HTTP_KATALO_IDS
+                     * sizeof(ngx_http_katalo_id_stripe_t));
 
     return ngx_align(size, NGX_CPU_CACHE_LINE);
 }
@@ -121,8 +120,6 @@ ngx_http_katalo_zone_init_row(ngx_http_katalo_sh_key_t *shkey)
     shkey->slots = NGX_HTTP_KATALO_NONE;
 }
 
-
-#if (NGX_HAVE_ATOMIC_OPS)
 
 void
 ngx_http_katalo_zone_take(ngx_shmtx_t *mutex)
@@ -150,16 +147,6 @@ ngx_http_katalo_zone_take(ngx_shmtx_t *mutex)
         ngx_msleep(1);
     }
 }
-
-#else
-
-void
-ngx_http_katalo_zone_take(ngx_shmtx_t *mutex)
-{
-    ngx_shmtx_lock(mutex);
-}
-
-#endif
 
 
 void
@@ -190,25 +177,9 @@ void
 ngx_http_katalo_zone_sum_id(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
     uint64_t *totals)
 {
-    ngx_uint_t  i;
-
     ngx_http_katalo_zone_sum(sh,
                        ngx_http_katalo_zone_id_stripe(sh, 0)[slot].counters,
                        totals, NGX_HTTP_KATALO_ID_COUNTERS);
-
-    for (i = 0; i < NGX_HTTP_KATALO_UPSTREAM_TIME; i++) {
-        totals[i] += sh->ids[slot].named[i];
-    }
-}
-
-
-void
-ngx_http_katalo_zone_sum_nobody(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
-    uint64_t *totals)
-{
-    ngx_http_katalo_zone_sum(sh,
-                       ngx_http_katalo_zone_id_stripe(sh, 0)[slot].counters,
-                       totals, NGX_HTTP_KATALO_UPSTREAM_TIME);
 }
 
 

@@ -27,7 +27,7 @@
 /* no row, or no slot */
 #define NGX_HTTP_KATALO_NONE      ((ngx_uint_t) NGX_MAX_INT_T_VALUE)
 
-/* processes that may share a stripe, each with gauges of its own */
+/* places in a stripe, for processes that share it */
 #define NGX_HTTP_KATALO_SHARERS   8
 
 /* slots for each row: the current id and a previous one */
@@ -37,12 +37,20 @@
 #define NGX_HTTP_KATALO_RUN_LEN   16
 
 
+/*
+ * A process, in a cache line of its own.  "between" is not 0: it counts for an
+ * id, and not yet for a consumer.
+ */
+
 typedef struct {
-    ngx_atomic_t                  pids[NGX_HTTP_KATALO_SHARERS];
-} ngx_http_katalo_stripe_t;
+    ngx_atomic_t                  pid;      /* 0: nobody's, or it has left */
+    ngx_atomic_t                  between;
+    u_char                        unused[NGX_CPU_CACHE_LINE
+                                         - 2 * sizeof(ngx_atomic_t)];
+} ngx_http_katalo_sh_process_t;
 
 
-/* "held" has a bit for each process that shares the stripe */
+/* "held" has a bit for each place of the stripe */
 
 typedef struct {
     ngx_atomic_t                  counters[NGX_HTTP_KATALO_KEY_COUNTERS];
@@ -50,10 +58,19 @@ typedef struct {
 } ngx_http_katalo_key_stripe_t;
 
 
+/* 0: never */
+
+typedef struct {
+    ngx_atomic_t                  first;
+    ngx_atomic_t                  last;
+} ngx_http_katalo_used_t;
+
+
+/* "used" without a consumer, then with one */
+
 typedef struct {
     ngx_atomic_t                  counters[NGX_HTTP_KATALO_ID_COUNTERS];
-    ngx_atomic_t                  first_used;
-    ngx_atomic_t                  last_used;
+    ngx_http_katalo_used_t        used[2];
     ngx_atomic_t                  in_flight[NGX_HTTP_KATALO_SHARERS];
     ngx_atomic_t                  held;
 } ngx_http_katalo_id_stripe_t;
@@ -62,7 +79,7 @@ typedef struct {
 /* of a consumer; "flushed" is what the usage log has */
 
 typedef struct {
-    uint64_t                      counters[NGX_HTTP_KATALO_CONSUMER_COUNTERS];
+    ngx_atomic_t                  counters[NGX_HTTP_KATALO_CONSUMER_COUNTERS];
     uint64_t                      flushed[NGX_HTTP_KATALO_CONSUMER_COUNTERS];
     time_t                        first_used;   /* 0: never */
     time_t                        last_used;
@@ -91,27 +108,23 @@ typedef struct {
     ngx_err_t                     failed_err;
     ngx_uint_t                    unreadable;   /* by workers */
 
-    /* without a consumer, with ids that are gone; consumers without room */
+    /*
+     * Without a consumer: what was shown last, and the times of ids that are
+     * gone.  Consumers without room.  Ids that are gone, less consumers that
+     * are; changed under the mutex of the consumers.
+     */
     ngx_http_katalo_sh_counts_t   nobody;
     ngx_http_katalo_sh_counts_t   others;
+    uint64_t                      gone[NGX_HTTP_KATALO_CONSUMER_COUNTERS];
 } ngx_http_katalo_sh_key_t;
 
 
 typedef struct {
     ngx_str_t                     id;       /* empty: a free slot */
     u_char                        data[NGX_HTTP_KATALO_KEY_LEN];
-    ngx_uint_t                    serial;   /* by when it became current */
     ngx_uint_t                    row;
     ngx_uint_t                    next;
     uint64_t                      flushed[NGX_HTTP_KATALO_ID_COUNTERS];
-
-    /*
-     * Requests and responses with a consumer, and their times, which are not
-     * in the stripes: changed under the mutex of the consumers.
-     */
-    uint64_t                      named[NGX_HTTP_KATALO_UPSTREAM_TIME];
-    time_t                        named_first;
-    time_t                        named_last;
 } ngx_http_katalo_sh_id_t;
 
 
@@ -158,10 +171,9 @@ typedef struct {
     ngx_uint_t                    slots;
     ngx_uint_t                    stripes;
     ngx_uint_t                    stripes_used;
+    ngx_uint_t                    processes;    /* slots of them, so far */
     size_t                        stripe_size;
-    ngx_uint_t                    serial;   /* the greatest so far */
-    ngx_uint_t                    unused;   /* no slot before it is free */
-    ngx_uint_t                    hand;     /* the slot to give away next */
+    ngx_uint_t                    hand;     /* the slot to look at next */
     ngx_uint_t                    generation;   /* of the latest conf */
 
     /* has a key without a row been replaced since the configuration is used? */
@@ -202,8 +214,11 @@ struct ngx_http_katalo_usage_s {
     ngx_event_t                  *log_event;
     ngx_uint_t                    generation;   /* of the configuration */
 
+    /* by slots in nginx's table of processes */
+    ngx_http_katalo_sh_process_t *processes;
+
     /* where it counts: the master in the first stripe, without a place */
-    ngx_uint_t                    joined;
+    ngx_http_katalo_sh_process_t *process;      /* NULL: it has not joined */
     ngx_http_katalo_key_stripe_t *keys;
     ngx_http_katalo_id_stripe_t  *ids;
     ngx_uint_t                    place;
@@ -211,7 +226,7 @@ struct ngx_http_katalo_usage_s {
     /* when rows were looked for last, for keys that have none */
     ngx_msec_t                    rows_tried;
 
-    /* a bit for each process in a stripe, at stripes_read() */
+    /* a bit for each place of a stripe, if it is used, at stripes_read() */
     ngx_uint_t                   *alive;
 
     /* where an operation of this configuration is counted */
@@ -226,11 +241,9 @@ struct ngx_http_katalo_usage_s {
 #define ngx_http_katalo_zone_latest(usage)                                    \
     ((usage)->generation == (usage)->sh->generation)
 
-#define ngx_http_katalo_zone_stripe(sh, n)                                    \
-    ((ngx_http_katalo_stripe_t *) ((sh)->stripe + (n) * (sh)->stripe_size))
-
 #define ngx_http_katalo_zone_key_stripe(sh, n)                                \
-    ((ngx_http_katalo_key_stripe_t *) (ngx_http_katalo_zone_stripe(sh, n) + 1))
+    ((ngx_http_katalo_key_stripe_t *)                                         \
+     ((sh)->stripe + (n) * (sh)->stripe_size))
 
 #define ngx_http_katalo_zone_id_stripe(sh, n)                                 \
     ((ngx_http_katalo_id_stripe_t *)                                          \
@@ -266,10 +279,6 @@ void ngx_http_katalo_zone_sum_key(ngx_http_katalo_sh_t *sh, ngx_uint_t row,
     uint64_t *totals);
 void ngx_http_katalo_zone_sum_id(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
     uint64_t *totals);
-
-/* of an id, up to NGX_HTTP_KATALO_UPSTREAM_TIME, without a consumer */
-void ngx_http_katalo_zone_sum_nobody(ngx_http_katalo_sh_t *sh,
-    ngx_uint_t slot, uint64_t *totals);
 
 /*
  * Finds columns for the operations of the configuration; the caller has the

@@ -17,6 +17,9 @@ use Katalo::Test qw(:all);
 use Katalo::Test::Process qw(slurp);
 use Katalo::Upstream qw(expects_auth);
 
+# seconds that a busy machine may take to build a program
+use constant PATIENCE => 900;
+
 my $clients = "$FindBin::Bin/clients";
 my $temp = File::Temp->newdir;
 my @json = ('Content-Type: application/json', '[1]');
@@ -54,7 +57,7 @@ sub run {
 
     my $process = Katalo::Test::Process->spawn(command => \@command,
                                                output => $output);
-    wait_until(sub { !$process->is_running }, 180);
+    wait_until(sub { !$process->is_running }, PATIENCE);
     my $failed = $process->stop;
 
     diag("@command: ", redact(slurp($output)),

@@ -99,6 +99,19 @@ configures(0, 'one with another new file does not');
 unlink glob "$sources/*_filter_module.c";
 configures(1, 'one without a source does');
 
+# nginx's configure would remove what has the name up to the blank
+
+my $blank = "$copy with a blank";
+rename $copy, $blank or die "$blank: $!\n";
+run('cp', '-r', "$root/debian", $blank);
+run('sh', '-c', "echo kept > $copy");
+
+fails('a build in a path with a blank', qr/in a path with a blank/,
+      @make[0, 1], '-C', $blank, "NGINX_DEV=$directory/dev");
+fails('its package', qr/in a path with a blank/,
+      @make[0, 1], '-C', $blank, '-f', 'debian/rules', 'clean');
+is(slurp($copy), "kept\n", 'what is beside it is kept');
+
 sub nginx {
     my ($name, $output) = @_;
 

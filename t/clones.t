@@ -27,6 +27,7 @@ my $gateway = Katalo::Test->new(
     proxy_cache_path %PREFIX%/cache keys_zone=c:1m;
     proxy_ignore_headers Cache-Control;
 
+    map \$uri \$name { default "clone \$request_method"; }
     map \$http_authorization \$with { ~^Bearer.kat_live_prod1\\. key; }
     log_format range '\$http_range \$status \$with';
     access_log %PREFIX%/logs/access.log range;
@@ -44,6 +45,7 @@ my $gateway = Katalo::Test->new(
         listen 127.0.0.1:%PORT%;
         access_log off;
         katalo_bearer production;
+        katalo_consumer \$name;
         proxy_cache c;
 
         location /updated/ { $proxy
@@ -138,6 +140,13 @@ SKIP: {
     is_deeply([grep { $_ ne '- 200 key' } @updates], [],
               'are updated with the key');
 }
+
+my ($data) = @{ $gateway->settled_status->{keys} };
+
+is_deeply([map { [$_->{consumer}, $_->{requests}{total}] }
+               @{ $data->{consumers} }],
+          [['clone GET', $data->{ids}[0]{requests}{total}]],
+          'clones count for the consumer of their main request');
 
 unlike($gateway->error_log, qr/\[alert\]|\[error\]/, 'nothing went wrong');
 lacks_secrets($gateway->error_log, 'the error log shows no key');

@@ -30,6 +30,14 @@ my $servers = join '', map { <<"EOC" } sort keys %verify;
         katalo_bearer production;
         katalo_consumer \$ssl_client_s_dn "dn-\${ssl_client_s_dn_legacy}";
         location / { proxy_pass https://app.katalo.ai; }
+        location /set/ {
+            set \$ssl_client_s_dn "set \$arg_name";
+            proxy_pass https://app.katalo.ai;
+        }
+        location /read/ {
+            set \$read "\$ssl_client_s_dn";
+            proxy_pass https://app.katalo.ai;
+        }
     }
 EOC
 
@@ -65,6 +73,26 @@ my $dn = 'CN=katalo test client';
 
 is_deeply([ask('client', $_)], [200, $dn], "verified, $verify{$_}")
     for sort grep { $_ ne 'off.katalo.ai' } keys %verify;
+
+# a name is kept with its connection, and what a request has set is not
+
+for my $order ([qw(good good read set good set)], [qw(set good set read)]) {
+    my $client = Katalo::Test::Client->new(
+        port => $gateway->tls_port, tls => 1, certificate => 'client');
+    my $n = 0;
+
+    for my $path (@$order) {
+        $up->clear;
+        $n++;
+        $client->request('GET', "/$path/x?x-status=200&name=$n");
+
+        my ($record) = $up->received(1);
+
+        is_deeply([$up->values($record, 'X-Consumer')],
+                  [$path eq 'set' ? "set $n" : $dn],
+                  "@$order: request $n");
+    }
+}
 
 is_deeply([ask('untrusted', 'localhost')], [403],
           'not verified, and an error page that has a key');

@@ -32,12 +32,13 @@ my %value = (
                       qr/"guest" in "katalo_consumer" has no v.* or "off" al/],
     'on' => ['on', qr/"on" in "katalo_consumer" has no variable/],
     'an empty value' => ['$identity ""', qr/"" in .* has no variable/],
-    'a value twice' => ['$identity $identity',
-                        qr/duplicate "\$identity" in "katalo_consumer", rem/],
     'whether there is a certificate' =>
         ['$ssl_client_verify', qr/"\$ssl_client_verify" in .* is no name/],
     'the same in a text' => ['$identity "${ssl_client_verify}-$identity"',
                              qr/is "NONE" without .* "\$ssl_client_s_dn"/],
+    'a variable of this module' =>
+        ['$identity "a-${katalo_key}"', qr/"\$katalo_key" in .* names no cl/],
+    'its own variable' => ['$katalo_consumer', qr/consumer" in .* no client/],
     'a key' => ['kat_live_x', qr/a key is written in the "katalo_consumer"/],
     'a bad variable' => ['${identity', qr/closing bracket in "identity" var/],
 );
@@ -88,8 +89,12 @@ $config->accepts('inherited', consumer => '', http => 'katalo_consumer off;');
 # names that any client can choose
 
 for my $name (qw($http_x_user $arg_user $cookie_user ${http_authorization}
-                 $HTTP_X_USER)) {
-    my ($shown) = $name =~ /(\w+)/;
+                 $HTTP_X_USER $http_host $host $HOST $args $query_string $uri
+                 $document_uri $request_uri $request_filename $request
+                 $request_method $request_body $content_type $content_length
+                 $ssl_server_name))
+{
+    my ($shown) = lc($name) =~ /(\w+)/;
 
     $config->warns($name, qr/any client can choose "\$$shown" in "katalo_con/,
                    consumer => "katalo_consumer $name; #!");
@@ -101,8 +106,12 @@ $config->warns('a capture', qr/any client can choose "\$1" in "katalo_consum/,
                consumer => 'katalo_consumer "u-$1"; #!');
 $config->warns('once for each directive', qr/any client can choose "\$http_a"/,
                consumer => 'katalo_consumer "$http_a-$http_a" $arg_b; #!');
-$config->accepts('a name that begins like it', http => 'map $uri $https_x {}',
-                 consumer => 'katalo_consumer $https_x;');
+$config->accepts("$_, which begins like one", http => "map \$uri $_ {}",
+                 consumer => "katalo_consumer $_;")
+    for qw($https_x $arg $host_name $requested $uris $args_1);
+$config->accepts("$_, which no client can choose",
+                 consumer => "katalo_consumer $_;")
+    for qw($remote_addr $server_name $hostname $request_id);
 
 my $user = qr/any client can choose "\$remote_user" in "katalo_consumer"/;
 my @user = (consumer => 'katalo_consumer $remote_user; #!');
@@ -120,7 +129,7 @@ $config->warns('with auth_basic off for some methods', $user, @user,
 $config->accepts('with other access for some methods', @user,
                  location => "$basic limit_except POST { deny all; }");
 $config->warns('with a realm that may be off',
-               qr/$user where "auth_basic \$\{r}" is "off": use/, @user,
+               qr/$user where the variable in "auth_basic" is/, @user,
                http => 'map $uri $r { default off; }',
                location => "$basic auth_basic \${r};" =~ s/auth_basic g; //r);
 $config->accepts('with a realm that is not', @user,

@@ -95,12 +95,14 @@ used('a"b\\c', 1);
 is(ask(), 403, 'no name');
 is(ask('alice', '/katalo/none/at/all'), 404, 'not found');
 
+# lines of ids and of consumers are written one after the other
+
 ok(wait_until(sub {
     my @ids = usage_lines($gateway, 'logs/usage.log');
-    my $sum = sums([consumer_lines()]);
 
-    return ($sum->{'requests.total'} // 0) == $sent + 1
-           && ($sum->{responses} // 0) == $sent + 1;
+    return 2 == grep { ($_->{'requests.total'} // 0) == $sent + 1
+                       && ($_->{responses} // 0) == $sent + 1 }
+                     map { sums($_) } \@ids, [consumer_lines()];
 }), 'the log has all requests');
 
 my $deltas = logged('a pass');

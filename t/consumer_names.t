@@ -10,11 +10,11 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
-use Digest::SHA qw(sha256_hex);
 use JSON::PP qw(decode_json);
 use MIME::Base64 qw(encode_base64);
 
 use Katalo::Test qw(:all);
+use Katalo::Test::Names qw(hostile_names escaped);
 use Katalo::Test::UsageLog qw(usage_lines consumer_lines);
 use Katalo::Upstream;
 
@@ -52,38 +52,7 @@ sub name_of {
 }
 
 
-# A byte that is no printable ASCII is a section sign and two digits.
-sub escaped {
-    my ($text) = @_;
-
-    return $text =~ s/([^ -~])/sprintf "\x{a7}%02x", ord $1/ger;
-}
-
-
-my $long = 'x' x 5000;
-my $cut = 'y' x 95 . '~' . substr sha256_hex('y' x 129), 0, 32;
-my %plain = map { $_ => $_ } (
-    'alice', 'a"b', 'a\\b', '\\x0a', '<script>alert(1)</script>', '__proto__',
-    'constructor', q{'"><img src=x onerror=alert(1)>}, '{}', 'a b', '$(x)',
-    'CN=a,O=b', 'null', '0', '""', '%0a', '&amp;', '\\u0041', 'z' x 124,
-    'z' x 128);
-my %other = (
-    "a\nb" => escaped("a\nb"), "a\r\nX-Evil=1" => escaped("a\r\nX-Evil=1"),
-    "\x01\x1f\x7f" => escaped("\x01\x1f\x7f"),
-    "\xff\xfe" => escaped("\xff\xfe"), "\xc3\xa9" => escaped("\xc3\xa9"),
-    "\xe9" => escaped("\xe9"), "\xc2\xa7" . '0a' => escaped("\xc2\xa7") . '0a',
-    "\xe2\x80\xae" => escaped("\xe2\x80\xae"),
-    "\xd0\xb0lice" => escaped("\xd0\xb0") . 'lice',
-    '*' => "\x{a7}2a",
-    'y' x 129 => $cut,
-    $cut => 'y' x 95 . '~' . substr(sha256_hex($cut), 0, 32),
-    $long => 'x' x 95 . '~' . substr(sha256_hex($long), 0, 32),
-    "${long}x" => 'x' x 95 . '~' . substr(sha256_hex("${long}x"), 0, 32),
-    "\x02" x 33 => escaped("\x02") x 23 . '~'
-                   . substr(sha256_hex("\x02" x 33), 0, 32),
-);
-
-my %name = (%plain, %other);
+my %name = hostile_names();
 my @users = sort keys %name;
 
 for my $user (@users) {
@@ -100,6 +69,8 @@ is(scalar keys %{ { map { $_ => 1 } values %name } }, scalar @users,
 
 
 # the same names everywhere
+
+$gateway->settled_status;
 
 my @names = sort values %name;
 my $json = $gateway->request('GET', '/status')->body;

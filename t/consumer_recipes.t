@@ -99,14 +99,21 @@ sub bearer { return ["Authorization: Bearer $_[0]"] }
 my $commands = recipe($page, 'sh', qr/x509 -req/);
 my ($ca, $issue) = $commands =~ /^(openssl req -x509.*?)(openssl req -new.*)/ms;
 
-gateway(recipe($page, 'nginx http', qr/certificate_name/),
-        sub { shell($commands) });
+# with a second server of the same address, which asks for no certificate
+
+my $certificates = recipe($page, 'nginx http', qr/certificate_name/);
+my ($second) = $certificates =~ /^(server \{.*?^\}$)/ms;
+
+$second =~ s/^ +ssl_(?:client_certificate|verify_client) .*\n//mg;
+$second =~ s/^server \{/server { server_name second;/;
+
+gateway("$certificates\n$second", sub { shell($commands) });
 
 sub shows {
-    my ($name) = @_;
+    my ($name, @headers) = @_;
     my $conf = $gateway->prefix . '/conf';
 
-    return asks([], tls => 1, certificate => ["$conf/$name.pem",
+    return asks([@headers], tls => 1, certificate => ["$conf/$name.pem",
                                               "$conf/$name.key"]);
 }
 
@@ -117,6 +124,8 @@ is(shows('subject'), '403 by consumer', 'another subject names nobody');
 shell($ca =~ s/ca\.(?=key|pem)/other./gr
       . $issue =~ s/ca\.(?=key|pem)/other./gr =~ s/catalogue\./forged./gr);
 is(shows('forged'), '400', 'a certificate of another CA is no good');
+is(shows('forged', 'Host: second'), '403 by consumer',
+   'nor where no certificate is asked for');
 is(asks([], tls => 1), '400', 'nor is none');
 $gateway->quit;
 

@@ -18,17 +18,17 @@ use Katalo::Upstream;
 use constant { BODY => 7000, HEADER => 4000, MOST => 10_000 };
 
 my $header = 'Retry-After:' . HEADER;
-my $deep = sub { '[' x $_[0] . ']' x $_[0] };
 
 
 sub envelope { return '{"error":{"code":"rate_limited","retry_after":'
                       . $_[0] . ',"retryable":true}}' }
 
 
-sub http_date {
+# so many seconds after the request
+sub retry_after_date {
     my @t = gmtime(time + $_[0]);
 
-    return sprintf '%s, %02d %s %d %02d:%02d:%02d GMT',
+    return sprintf 'x-header=Retry-After:%s, %02d %s %d %02d:%02d:%02d GMT',
                    (qw(Sun Mon Tue Wed Thu Fri Sat))[$t[6]], $t[3],
                    (qw(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec))[$t[4]],
                    $t[5] + 1900, @t[2, 1, 0];
@@ -56,27 +56,20 @@ my @cases = (
     ['an array', HEADER, envelope('[7000]')],
     ['an object', HEADER, envelope('{"retry_after":7000}')],
     ['no digit', HEADER, envelope('-')],
-    ['a leading zero', HEADER, envelope('07000')],
-    ['a plus', HEADER, envelope('+7000')],
-    ['no digit after a point', HEADER, envelope('7000.')],
     ['no digit in an exponent', HEADER, envelope('7000e')],
     ['hexadecimal', HEADER, envelope('0x1b58')],
     ['a number with a tail', HEADER, envelope('7000s')],
     ['cut off in the number', HEADER, '{"error":{"retry_after":700'],
     ['cut off after it', BODY, '{"error":{"retry_after":7000,'],
-    ['twice, the last counts', BODY,
-     '{"error":{"retry_after":1,"retry_after":7000}}'],
-    ['twice, the last is null', HEADER,
-     '{"error":{"retry_after":7000,"retry_after":null}}'],
-    ['an error that comes again', BODY,
-     '{"error":{"retry_after":1},"error":{"retry_after":7000}}'],
-    ['an error that comes again as null', HEADER,
-     '{"error":{"retry_after":7000},"error":null}'],
-    ['an escaped name', BODY, '{"err\u006fr":{"retry\u005Fafter":7000}}'],
     ['a name that begins alike', HEADER,
      '{"error":{"retry_after_":7000,"retry_afte":7000,"retry":7000}}'],
     ['a string that contains it', BODY,
      '{"error":{"message":"\"retry_after\":1,","retry_after":7000}}'],
+    ['a string that is like all of it', BODY,
+     '{"x":"{\"error\":{\"retry_after\":1}}","error":{"retry_after":7000}}'],
+    ['a value that is like its name', BODY,
+     '{"x":"error","y":{"retry_after":1},"error":{"code":"retry_after",'
+     . '"retry_after":7000}}'],
     ['a string that ends with a backslash', BODY,
      '{"error":{"message":"}}\\\\","retry_after":7000}}'],
     ['outside of error', HEADER, '{"retry_after":7000,"error":{}}'],
@@ -87,16 +80,9 @@ my @cases = (
     ['after all kinds of values', BODY,
      '{"a":[],"b":{},"c":[1,[true,{"d":null}],-2.5e3],"e":"\u00e9\n",'
      . '"error":{"x":false,"retry_after":7000}}'],
-    ['nested as deep as is read', BODY,
-     '{"x":' . $deep->(31) . ',"error":{"retry_after":7000}}'],
-    ['nested too deep', HEADER,
-     '{"x":' . $deep->(1000) . ',"error":{"retry_after":7000}}'],
-    ['no JSON before', HEADER, '{"x":[1,],"error":{"retry_after":7000}}'],
+    ['after what is nested', BODY, '{"x":' . '[' x 1000 . ']' x 1000
+     . ',"error":{"retry_after":7000}}'],
     ['no JSON after', BODY, '{"error":{"retry_after":7000},,,'],
-    ['a bracket that does not match', HEADER,
-     '{"x":[1},"error":{"retry_after":7000}}'],
-    ['a line end in a string', HEADER,
-     qq({"x":"\n","error":{"retry_after":7000}})],
     ['no JSON', HEADER, '<html>429</html>'],
     ['bytes of all kinds', HEADER, join '', map { chr } 1 .. 127],
     ['no body', HEADER, ''],
@@ -119,8 +105,8 @@ my @cases = (
      'x-header=Retry-After:' . '9' x 40],
     ['a header with 0', 0, '', 'x-header=Retry-After:0'],
     ['a negative header', 0, '', 'x-header=Retry-After:-5'],
-    ['a date', HEADER, '', 'x-header=Retry-After:' . http_date(HEADER)],
-    ['a past date', 0, '', 'x-header=Retry-After:' . http_date(-60)],
+    ['a date', HEADER, '', sub { retry_after_date(HEADER) }],
+    ['a past date', 0, '', sub { retry_after_date(-60) }],
     ['no date', 1, '', 'x-header=Retry-After:soon'],
     ['a fraction in a header', 1, '', 'x-header=Retry-After:4000.5'],
     ['an empty header', 1, '', 'x-header=Retry-After:'],
@@ -128,6 +114,9 @@ my @cases = (
 );
 my @ways = ('buffered', 'unbuffered');
 my @keys = map { my $way = $_; map { "$way-$_" } 0 .. $#cases } @ways;
+
+push @keys, 'page';
+
 my $key = new_key('prod1');
 my $up = Katalo::Upstream->new(keys => [$key]);
 
@@ -147,6 +136,8 @@ my $gateway = Katalo::Test->new(
         location /buffered/ { proxy_pass https://app.katalo.ai/api/v1/; }
         location /unbuffered/ { proxy_pass https://app.katalo.ai/api/v1/;
                                 proxy_buffering off; }
+        location = /gone { error_page 410 =200 /buffered/usage/summary?\$args;
+                           return 410; }
     }
 EOC
 
@@ -161,11 +152,13 @@ sub escaped {
 
 
 # How long a class of the key still cools, as one of the times above; a second
-# may be over by now.
+# may be over by now.  JSON with so many keys is not decoded each time.
 sub cools {
     my ($name) = @_;
-    my ($row) = grep { $_->{key} eq $name } @{ $gateway->status->{keys} };
-    my $left = $row->{cooldown}{usage} // 0;
+    my $status = $gateway->request('GET', '/status')->body;
+    my ($cooldown) = $status =~ /"key":"\Q$name\E",[^\[]*"cooldown":\{(.*?)\}/
+        or die "no key $name\n";
+    my $left = $cooldown =~ /"usage":(\d+)/ ? $1 : 0;
 
     return $left > 3 ? int(($left + 999) / 1000) * 1000 : $left;
 }
@@ -174,6 +167,9 @@ sub cools {
 for my $way (@ways) {
     for my $i (0 .. $#cases) {
         my ($name, $time, $body, @wishes) = @{ $cases[$i] };
+
+        @wishes = map { ref $_ ? $_->() : $_ } @wishes;
+
         my @also = grep { $_ ne '-' } @wishes;
 
         unshift @also, "x-header=$header"
@@ -197,6 +193,17 @@ for my $way (@ways) {
         }), "$way, $name: $time s") or diag("it is $left s");
     }
 }
+
+# an error_page has a status of its own
+
+my $response = $gateway->request('GET', '/gone?key=page&x-status=429&'
+    . escaped("x-body=@{[ envelope(7000) ]}") . "&x-header=$header");
+my $left;
+
+is($response->status, 200, 'an error_page with =200: its status');
+is($response->body, envelope(7000), 'the body as it came');
+ok(wait_until(sub { ($left = cools('page')) == BODY }),
+   'the time is that of the body') or diag("it is $left s");
 
 unlike($gateway->error_log, qr/\[(?:alert|crit|emerg)\]/, 'nothing went wrong');
 

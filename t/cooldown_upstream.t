@@ -15,8 +15,9 @@ use Katalo::Upstream;
 
 use constant LONG => 50_000;
 
-my @names = qw(next last page header redirect stale replayed hit auth mirror
-               hidden chunk none);
+my @names = qw(next last page header redirect stale replayed hit kept thread
+               auth mirror hidden chunk none);
+my $aio = has_feature('threads') ? 'aio threads;' : '';
 my $key = new_key('prod1');
 my $up = Katalo::Upstream->new(keys => [$key]);
 my $proxy = 'proxy_pass https://app.katalo.ai/api/v1/;';
@@ -82,6 +83,10 @@ my $gateway = Katalo::Test->new(
                               proxy_cache_valid any 1h; }
         location /hit/ { katalo_bearer hit; $proxy proxy_cache c;
                          proxy_cache_valid 200 1h; }
+        location /kept/ { katalo_bearer kept; $proxy proxy_cache c;
+                          proxy_cache_valid any 1h; sendfile on; }
+        location /thread/ { katalo_bearer thread; $proxy proxy_cache c;
+                            proxy_cache_valid any 1h; $aio }
         location /hidden/ { katalo_bearer hidden; $proxy
                             proxy_hide_header Retry-After; }
 
@@ -175,6 +180,16 @@ is(call("replayed/$limited&cached=replayed"), '429', 'and comes again')
     for 1 .. 2;
 is(scalar $up->received, 0, 'from the cache');
 ok(!%{ row('replayed')->{cooldown} }, 'it begins no cool-down');
+
+is(call("kept/$limited&cached=kept"), '429', 'another 429 is cached');
+ok(cools('kept'), 'its body is looked at');
+
+SKIP: {
+    skip 'this nginx has no threads', 2 if !$aio;
+
+    is(call("thread/$limited&cached=thread"), '429', 'one more is cached');
+    ok(cools('thread'), 'its body is looked at when a thread has read it');
+}
 
 is(call('hit/usage/summary?cached=hit'), '200', 'an answer is cached');
 is(call('hit/usage/summary?cached=hit'), '200', 'and comes again');

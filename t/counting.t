@@ -32,6 +32,9 @@ my $gateway = Katalo::Test->new(
 
     proxy_ssl_trusted_certificate %CA%;
 
+    # a reset of a connection that either worker has kept is tried again
+    proxy_set_header Connection close;
+
     server {
         listen 127.0.0.1:%PORT%;
 

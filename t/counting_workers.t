@@ -28,6 +28,7 @@ sub http {
     return join "\n", <<'EOC', (map { <<"EOC" } @names), '}';
     %KEPT_UPSTREAM%
     keepalive_requests 50;
+    proxy_read_timeout 1h;
     server {
         listen 127.0.0.1:%PORT%;
         location = /status { katalo_status json; }

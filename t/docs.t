@@ -116,6 +116,8 @@ for my $page (@pages) {
         ok($example !~ /\$ssl_client_/
            || $example =~ /listen .* ssl;/ && $example =~ /ssl_verify_client/,
            'clients show certificates where it asks for them');
+        unlike($example, qr/^map \$ssl_client_s_dn (\$\w+) .*consumer +\1;/ms,
+               'and a map that names them knows who was verified');
     }
 
     is_deeply([grep { !-e "$root/" . ($page =~ m{^(.*/)} ? $1 : '') . $_ }
@@ -131,6 +133,11 @@ like(slurp('README.md'), qr/^error_log .* notice;\n\nevents/m,
      'README.md has an error log of the main level that shows notices');
 like(slurp('docs/operations.md'), qr/^## Set the error log$/m,
      'and operations.md says why');
+
+# nginx's default is nobody, who is in no group that a key file should have
+
+like(slurp($_), qr/^user +www-data;$/m, "$_ has workers that read the key file")
+    for 'README.md', 'docs/examples/environments/nginx.conf';
 
 my %documented = map { $_ => 1 } $directives =~ /^## (katalo_\w+)$/mg;
 

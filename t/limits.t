@@ -23,7 +23,7 @@ my %consumer = (catalogue => 'client', shop => 'other_client',
 my $key = new_key('prod1');
 my $up = Katalo::Upstream->new(keys => [$key]);
 my $recipe = localize(recipe('docs/limits.md', 'nginx http', qr/limit_req/))
-             =~ s/"CN=(\w+)"/"CN=katalo test $consumer{$1}"/gr;
+             =~ s/CN=(\w+)"/CN=katalo test $consumer{$1}"/gr;
 
 my $gateway = Katalo::Test->new(
     upstream => $up, keys => { production => $key }, http => http($recipe));

@@ -27,8 +27,6 @@ my @wrong = (
     ['ready key=staging', qr/unknown key "staging" in "katalo_status ready", /
                           . qr/there is no "katalo_key" of that name: declare/],
     ['ready key=production key=staging', qr/unknown key "staging" in/],
-    ['ready key=production key=production',
-     qr/duplicate "key=production" in "katalo_status ready"/],
     (map { ["ready $_", qr/invalid parameter "\Q$_\E" in "katalo_status /
                         . qr/ready", use "key=NAME" with the name of a /] }
      'key=', 'json', 'ready', 'production', 'keys=production'),

@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
+use Time::HiRes qw(sleep);
 
 use Katalo::Test qw(:all);
 use Katalo::Test::Process qw(children title);
@@ -89,8 +90,13 @@ sub reload_asleep {
 }
 
 
-sub gone {
+# They have slept for longer than their interval, so that they look at their
+# files before they leave.
+sub wake {
     my @old = @_;
+
+    sleep 0.2;
+    kill 'CONT', @old;
 
     return wait_until(sub {
         my %now = map { $_ => 1 } children($gateway->master_pid);
@@ -110,8 +116,7 @@ set_old_file(broken1 => "no key\n");
 set_old_file(replaced1 => $key{three});
 
 $gateway->mark_log;
-kill 'CONT', @old;
-gone(@old);
+wake(@old);
 
 for my $said (qr/"emptied" id "one" is revoked/, qr/"broken".* holds no key/,
               qr/"replaced" is rotated from id "one" to "three"/)
@@ -153,8 +158,7 @@ $gateway->mark_log;
 $gateway->set_key(emptied1 => "no key\n");
 ok($gateway->wait_for_log(qr/(?:"emptied".* holds no key.*?){2}/s),
    'a bad new file');
-kill 'CONT', @old;
-gone(@old);
+wake(@old);
 like($gateway->error_log, qr/"emptied": "\S+emptied2" is usable again/,
      'a good old one');
 is(status('emptied')->{source_ok}, 0, 'is not that of the key');

@@ -20,9 +20,8 @@ my $library = Katalo::Test::Preload->new(<<'EOC');
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <netdb.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,7 +38,7 @@ init(void)
     dns_port = htons(atoi(getenv("DNS_PORT")));
 }
 
-typedef int (*open_pt)(const char *, int, ...);
+typedef FILE *(*fopen_pt)(const char *, const char *);
 typedef int (*connect_pt)(int, const struct sockaddr *, socklen_t);
 typedef int (*getaddrinfo_pt)(const char *, const char *,
     const struct addrinfo *, struct addrinfo **);
@@ -57,40 +56,20 @@ getaddrinfo(const char *host, const char *service,
                                                               &ipv4, res);
 }
 
-static int
-redirect(const char *name, const char *path, int flags, int mode)
+FILE *
+fopen(const char *path, const char *mode)
 {
     if (strcmp(path, "/etc/resolv.conf") == 0) {
         path = resolv_conf;
     }
 
-    return ((open_pt) dlsym(RTLD_NEXT, name))(path, flags, mode);
+    return ((fopen_pt) dlsym(RTLD_NEXT, "fopen"))(path, mode);
 }
 
-int
-open(const char *path, int flags, ...)
+FILE *
+fopen64(const char *path, const char *mode)
 {
-    int      mode;
-    va_list  args;
-
-    va_start(args, flags);
-    mode = va_arg(args, int);
-    va_end(args);
-
-    return redirect("open", path, flags, mode);
-}
-
-int
-open64(const char *path, int flags, ...)
-{
-    int      mode;
-    va_list  args;
-
-    va_start(args, flags);
-    mode = va_arg(args, int);
-    va_end(args);
-
-    return redirect("open64", path, flags, mode);
+    return fopen(path, mode);
 }
 
 int

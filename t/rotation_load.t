@@ -31,31 +31,41 @@ my $gateway = Katalo::Test->new(
                                    . 'katalo_consumer off;'))->start;
 
 
-# Asks over kept connections until it is told to stop; its exit code is
-# whether every answer was 200.  Another connection from time to time, so that
-# both workers have work.
+my $stop = $gateway->prefix . '/stop';
+my $owner = $$;
+
+
+# Asks over kept connections until there is a file: a signal would cut a request
+# off, and whether the upstream receives that one, and when, nobody knows.  Its
+# exit code is whether every answer was 200; how long one took at most is left
+# in a file.  Another connection from time to time, so that both workers have
+# work.
 sub client {
+    my ($number) = @_;
     my $pid = fork // die "fork: $!\n";
     return $pid if $pid;
 
-    my ($stopped, $failed, $client) = (0, 0);
-    $SIG{TERM} = sub { $stopped = 1 };
+    my ($failed, $longest) = (0, 0);
 
-    until ($stopped) {
-        $client = $gateway->connection;
+    until (-e $stop || getppid() != $owner) {
+        my $client = $gateway->connection;
 
         for (1 .. 50) {
-            my $path = '/katalo/usage/summary'
-                       . (rand() < 0.01 ? '?x-slow=700' : '');
-            my $answer = $client->request('GET', $path);
-            $failed = 1 if $answer->status != 200 && !$stopped;
-            last if $stopped || $answer->status != 200;
+            my $slow = rand() < 0.01 ? '?x-slow=700' : '';
+            my $begun = time;
+            my $answer = $client->request('GET',
+                                          "/katalo/usage/summary$slow");
+
+            $longest = max($longest, time - $begun) if !$slow;
+            $failed = 1 if $answer->status != 200;
+            last if $answer->status != 200 || -e $stop;
             sleep 0.005;
         }
 
         $client->close;
     }
 
+    $gateway->write_file("longest$number", $longest);
     POSIX::_exit($failed);
 }
 
@@ -81,7 +91,8 @@ sub count {
 }
 
 
-# How long an answer takes tells how late processes are on this machine.
+# How long an answer takes, to this or to a client, tells how late processes are
+# on this machine.
 sub look_at_clock {
     my $begun = time;
 
@@ -91,7 +102,7 @@ sub look_at_clock {
 }
 
 
-my @clients = map { client() } 1 .. CLIENTS;
+my @clients = map { client($_) } 1 .. CLIENTS;
 my $begun = time;
 
 # the times before and after each key was put into its place; the first one is
@@ -124,9 +135,10 @@ ok(wait_until(sub { ($gateway->status->{keys}[0]{ids}[0]{key_id} // '')
                     eq 'id' . ROTATIONS }), 'the last key is installed');
 ok(wait_until(sub { count(); $counted{'id' . ROTATIONS} }),
    'the last key is used');
-kill 'TERM', @clients;
+$gateway->write_file('stop', '');
 is(scalar(grep { waitpid($_, 0); $? } @clients), 0,
    'every request of every client was answered with 200');
+$late = max($late, map { $gateway->read_file("longest$_") } 1 .. CLIENTS);
 $gateway->settled_status;
 
 my %last = counted();

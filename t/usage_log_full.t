@@ -11,7 +11,8 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 
 use Katalo::Test qw(:all);
-use Katalo::Test::UsageLog qw(usage_lines adds_up requests usage_http);
+use Katalo::Test::UsageLog qw(usage_lines consumer_lines adds_up requests
+                              usage_http);
 use Katalo::Upstream;
 
 plan skip_all => 'only root can mount a small disk' if $> != 0;
@@ -54,6 +55,19 @@ sub get {
 
 sub lines { return usage_lines($gateway, 'disk/usage.log*') }
 
+# All requests and responses, in lines of their id and of those without a
+# consumer: nothing more is written.
+sub all_there {
+    my @lines = (lines(), consumer_lines());
+    my $answered = 0;
+
+    for my $line (@lines) {
+        $answered += $_ for values %{ $line->{delta}{responses} };
+    }
+
+    return requests(@lines) == 2 * $sent && $answered == 2 * $sent;
+}
+
 sub errors { my @e = $gateway->error_log =~ /usage log .* not be written/g; @e }
 
 # All but so many bytes of the disk are in use.
@@ -73,7 +87,7 @@ sub fill_disk {
 
 $gateway->start;
 get(3);
-ok(wait_until(sub { requests(lines()) == 3 }), 'there is room');
+ok(wait_until(\&all_there), 'there is room');
 
 
 # the line's page is there, the next one is not: a part of a line is written
@@ -82,7 +96,7 @@ my $size = -s "$disk/usage.log";
 
 while ((4096 - $size % 4096) > 900) {
     get(1);
-    wait_until(sub { requests(lines()) == $sent }) or last;
+    wait_until(\&all_there) or last;
     $size = -s "$disk/usage.log";
 }
 

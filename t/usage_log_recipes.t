@@ -69,6 +69,14 @@ is_deeply(decode_json(prints($requests)),
           'each request is counted once');
 is(prints($gaps), '', 'no line is missing');
 
+# lines of version 0.1.0 have no id
+
+write_log('usage.log.1', map { s/"id":"[^"]*",//r } grep { /"key_id"/ } @lines);
+is(decode_json(prints($requests))->{requests}{total}, 6,
+   'each line without an id is counted');
+is(prints($gaps), '', 'and is not missing');
+unlink "$logs/usage.log.1";
+
 unlink "$logs/usage.log-20261001.gz";
 write_log('usage.log', @lines[0, 2 .. $#lines]);
 like(prints($gaps), qr/\A[0-9a-f]{16}\.2 is missing\n\z/,

@@ -70,8 +70,17 @@ for my $id ((map { "other$_" } 1 .. IDS), 'id0') {
 
 $gateway->quit;
 
-my @totals = map { $_->{total}{requests}{total} // () }
-             grep { $_->{key_id} eq 'id0' } lines($gateway);
+# the greatest of each time: a request and its response may be on two lines
+
+my @totals;
+
+for my $line (grep { $_->{key_id} eq 'id0' } lines($gateway)) {
+    my $total = $line->{total}{requests}{total} // next;
+
+    pop @totals if @totals && $total >= $totals[-1];
+    push @totals, $total;
+}
+
 is_deeply(\@totals, [2, 1], 'an id that comes back begins anew');
 is(requests(lines($gateway)), scalar $up->received, 'its requests are there');
 

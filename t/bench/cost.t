@@ -19,18 +19,19 @@ use Katalo::Test qw(new_key);
 # instructions more than the row's base, which is measured as well
 my %bound = (
     'module loaded' => 12,
-    'location without a key' => 160,
+    'location without a key' => 164,
     'proxy_set_header' => 400,
     'key' => 1590,
     'everything' => 2870,
     '$variable' => 2610,
     'credentials: key' => 1850,
-    'consumer: $remote_user' => 580,
+    'consumer: $remote_user' => 205,
+    'consumer: $ssl_client_s_dn' => 218,
     'TLS: key' => 2000,
     'TLS: $variable' => 3020,
     'TLS: two lines' => 2150,
     'preflight: key' => 530,
-    'browser: key' => 380,
+    'browser: key' => 400,
 );
 
 my %with = with();
@@ -72,6 +73,33 @@ my $leaked = instructions(\%keys, %with)->{instructions} - $keys;
 cmp_ok($leaked, '<=', 6640,
        "10,000 keys and one of the client's: instructions");
 note("a client's key: $leaked of 6640");
+
+# the status goes over the consumers once, however many keys there are
+
+sub status_of {
+    my ($n) = @_;
+    my $keys = join ' ', map { "katalo_key key$_ file:%KEY:production%;" }
+                             1 .. $n;
+
+    return instructions({
+        name => "status of $n", module => 1, status => 200,
+        request => ['GET', '/status?format=json'], http => <<"EOC",
+    access_log off;
+    keepalive_requests 100000000;
+    $keys
+    katalo_zone 1m consumers=2000;
+    server {
+        listen 127.0.0.1:%PORT%;
+        location = /status { katalo_status; }
+    }
+EOC
+    }, %with)->{instructions};
+}
+
+my $further = (status_of(5) - status_of(1)) / 4;
+
+cmp_ok($further, '<=', 40_200, 'another key in the status: instructions');
+note("another key in the status: $further of 40200");
 
 # the pool has another page for a longer header, whoever sets it
 

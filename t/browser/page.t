@@ -48,6 +48,7 @@ EOC
 
 my $browser = Katalo::Browser->new;
 my $page = $browser->page;
+my $ago = '(?:s|min) ago';
 
 
 sub call {
@@ -140,7 +141,7 @@ ok($page->wait_for(of_key('production', '.chart small')
    'the chart has a peak');
 ok($page->wait_for(of_key('production', '.rate') . '.some(text =>
                    /0\.0$/.test(text))'), 'and the rate falls again');
-like($page->value(of_key('production', '.used') . '[0]'), qr/\d s ago$/,
+like($page->value(of_key('production', '.used') . '[0]'), qr/\d $ago$/,
      'the last use');
 
 call('partner');
@@ -152,8 +153,8 @@ is(scalar(grep { /^(?:Katalo rejects partner|1 request to spare brought)/ }
                $page->text('#attention li')), 2, 'both need attention');
 is($page->value('document.title'), '(3) Katalo gateway', 'and are counted');
 like(join(' ', $page->text('#attention li')),
-     qr/a Katalo key along, the last \d+ s ago: /, 'with the time of the last');
-in_table('spare', 'Clients', '.*The last of these \d+ s ago, .*',
+     qr/a Katalo key along, the last \d+ $ago: /, 'with the time of the last');
+in_table('spare', 'Clients', ".*The last of these \\d+ $ago, .*",
          'in full too');
 
 $gateway->set_key(spare => 'kat_live_x');
@@ -212,7 +213,7 @@ $page->value('document.getElementById("only").click()');
 is_deeply([$page->text('.key b')], ['production', 'partner', 'spare',
                                     'archive'], 'only what needs attention');
 
-ok($page->wait_for('/^localhost: addresses: 1, resolved \d+ s ago$/.test('
+ok($page->wait_for("/^localhost: addresses: 1, resolved \\d+ $ago\$/.test("
                    . 'document.getElementById("upstreams").textContent)'),
    'the addresses of an upstream host');
 

@@ -62,7 +62,18 @@ sub is_visible {
 }
 
 
-sub updates { return scalar(() = $gateway->access_log =~ /format=json/g) }
+# What the gateway has answered, once that is all that the page has asked for.
+sub updates {
+    my ($answered, $asked);
+
+    wait_until(sub {
+        $answered = () = $gateway->access_log =~ /format=json/g;
+        $asked = grep { /format=json/ } $page->requests;
+        return $answered == $asked;
+    }) or die "of $asked updates $answered are answered\n";
+
+    return $answered;
+}
 
 
 $page->size(1280, 900);

@@ -64,7 +64,7 @@ for my $origin ('https://localhost:' . $gateway->tls_port,
     is_deeply([grep { $_->{status} != 403 || $_->{decision} ne 'browser' }
                     $run->logged], [],
               "$origin: each of " . @names . ' ways is refused');
-    is(scalar $up->received, 0, "$origin: nothing reaches the upstream");
+    is(scalar $run->received, 0, "$origin: nothing reaches the upstream");
 
     cmp_ok(scalar @refusals, '>', 0, "$origin: the page reads refusals");
     is_deeply([grep { $run->learned($_)

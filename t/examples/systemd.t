@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # docs/examples/systemd, with the real systemd: the drop-in gives the key to
-# nginx, a reload does not read it again, and a restart does.
+# nginx, a reload does not read it again, a restart does, and a binary upgrade
+# keeps it.
 
 use strict;
 use warnings;
@@ -107,6 +108,19 @@ reload() {
     becomes gone
 }
 
+# as Debian's package of nginx does it
+
+upgrade() {
+    local old=$(cat /run/nginx.pid)
+    kill -USR2 "$old"
+    becomes test -s /run/nginx.pid.oldbin && becomes test -s /run/nginx.pid \
+        && kill -QUIT "$old" && becomes test ! -e "/proc/$old"
+}
+
+followed() {
+    [ "$(systemctl show -P MainPID nginx)" = "$(cat /run/nginx.pid)" ]
+}
+
 drop_in() {
     cp "/katalo/$1.conf" /etc/systemd/system/nginx.service.d/
     systemctl daemon-reload
@@ -126,6 +140,11 @@ status reload reload
 id reloaded
 status restart systemctl restart nginx
 id restarted
+
+status upgrade upgrade
+id upgraded
+status followed becomes followed
+status upgrade_reload reload
 
 status shell nginx -t
 status run systemd-run --quiet --pipe --wait \
@@ -147,7 +166,7 @@ my $boot = Katalo::Test::Process->spawn(
     command => ["$FindBin::Bin/boot", "$directory"],
     output => "$directory/output");
 
-wait_until(sub { !$boot->is_running }, 300);
+wait_until(sub { !$boot->is_running }, 900);
 $boot->stop;
 
 my %got = slurp("$directory/result") =~ /^(\w+)=(.*)$/mg;
@@ -162,6 +181,10 @@ my @expected = (
     reloaded => 'first', 'and does not read the credential again',
     restart => 0, 'a restart succeeds',
     restarted => 'second', 'and does',
+    upgrade => 0, 'a binary upgrade succeeds',
+    upgraded => 'second', 'and has the key',
+    followed => 0, 'systemd follows the new master',
+    upgrade_reload => 0, 'which is reloaded',
     shell => 1, 'a shell has no credential for nginx -t',
     run => 0, 'systemd-run has',
     private => 0, 'a unit with a file system of its own starts',

@@ -57,7 +57,8 @@ sub shows_now {
 }
 
 
-sub id_status { return $gateway->status->{keys}[0]{ids}[0] }
+# Once the log phase of all requests has run.
+sub id_status { return $gateway->settled_status->{keys}[0]{ids}[0] }
 
 
 sub get {
@@ -119,8 +120,10 @@ sub works_after {
     $gateway->set_key(production => new_key('id' . ++$n));
     ok($gateway->wait_for_log(qr/to "id$n"/), "$title: a key is replaced");
 
-    open my $file, '>', $gateway->prefix . '/keys/production' or die "$!\n";
-    print $file $own = new_key('id' . ++$n);
+    # in one write, and not emptied before: the new one is as long, or longer
+
+    open my $file, '+<', $gateway->prefix . '/keys/production' or die "$!\n";
+    syswrite $file, $own = new_key('id' . ++$n);
     close $file;
     ok($gateway->wait_for_log(qr/to "id$n"/), "$title: or written over");
     $now = $clock->time;

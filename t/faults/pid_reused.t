@@ -50,7 +50,8 @@ sub next_is {
 }
 
 
-# A process that only waits, and has this pid; 0 if that cannot be had.
+# A process of another group that only waits, and has this pid; 0 if that cannot
+# be had.
 sub waiting_process {
     my ($pid) = @_;
 
@@ -60,15 +61,36 @@ sub waiting_process {
         my $child = fork() // die "fork: $!\n";
 
         if ($child == 0) {
+            POSIX::setsid();
             sleep 60 if $$ == $pid;
             POSIX::_exit(0);
         }
 
-        return $child if $child == $pid;
+        if ($child == $pid) {
+            wait_until(sub { getpgrp($child) == $child })
+                or die "no group of its own\n";
+            return $child;
+        }
+
         waitpid $child, 0;
     }
 
     return 0;
+}
+
+
+# None is in flight once another process has the pid.
+sub none_with {
+    my ($pid, $name) = @_;
+
+    my $other = waiting_process($pid) or skip 'the pid could not be had', 1;
+
+    is(in_flight(), 0, $name);
+
+    kill 'KILL', $other;
+    waitpid $other, 0;
+
+    return;
 }
 
 
@@ -82,13 +104,7 @@ SKIP: {
 
     is(in_flight(), 0, 'requests of a killed worker are not in flight');
 
-    my $other = waiting_process($victim)
-        or skip 'the pid could not be had', 1;
-
-    is(in_flight(), 0, 'none is in flight when another process has the pid');
-
-    kill 'KILL', $other;
-    waitpid $other, 0;
+    none_with($victim, 'none is in flight when another process has the pid');
 }
 
 SKIP: {
@@ -102,13 +118,20 @@ SKIP: {
     kill 'TERM', $old;
     wait_until(sub { !kill 0, $old }) or die "an old worker stays\n";
 
-    my $other = waiting_process($old)
-        or skip 'the pid could not be had', 1;
+    none_with($old, 'none is in flight after an orderly exit either');
+}
 
-    is(in_flight(), 0, 'none is in flight after an orderly exit either');
+SKIP: {
+    # one that is killed, and none comes in its place
 
-    kill 'KILL', $other;
-    waitpid $other, 0;
+    my $client = hang();
+    my ($old) = $gateway->worker_pids;
+
+    $gateway->reload;
+    kill 'KILL', $old;
+    wait_until(sub { !kill 0, $old }) or die "an old worker stays\n";
+
+    none_with($old, 'none is in flight after an old worker was killed');
 }
 
 SKIP: {

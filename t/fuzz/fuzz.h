@@ -16,9 +16,8 @@
 #define _FUZZ_H_INCLUDED_
 
 
+#include "ngx_http_katalo_commands.h"
 #include "ngx_http_katalo_conf_error.h"
-#include "ngx_http_katalo_conf_key.h"
-#include "ngx_http_katalo_conf_operation.h"
 #include "ngx_http_katalo_guard.h"
 #include "ngx_http_katalo_key.h"
 #include "ngx_http_katalo_operation.h"
@@ -26,8 +25,7 @@
 #include "ngx_http_katalo_vault.h"
 #include "ngx_http_katalo_zone.h"
 #include "ngx_http_katalo_state.h"
-#include "ngx_http_katalo_status.h"
-#include "ngx_http_katalo_status_walk.h"
+#include "ngx_http_katalo_status_render.h"
 #include "ngx_http_katalo_usage_flush.h"
 #include "ngx_http_katalo_usage_read.h"
 
@@ -129,7 +127,7 @@ void fuzz_status_done(fuzz_status_t *status);
 
 /* ends with a zero byte */
 char *fuzz_status_page(fuzz_status_t *status,
-    ngx_http_katalo_renderer_t *renderer);
+    ngx_http_katalo_renderer_pt renderer);
 
 /* the documented names of what is counted, each list ended by NULL */
 

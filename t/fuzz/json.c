@@ -50,7 +50,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (fuzz_status_make(data, size, &status)) {
         fuzz_zeros = 1;
-        fuzz_json(fuzz_status_page(&status, &ngx_http_katalo_status_json));
+        fuzz_json(fuzz_status_page(&status, ngx_http_katalo_status_json));
         fuzz_json_key(&status);
 
         for (n = 0; n < status.nids; n++) {

@@ -214,9 +214,9 @@ fuzz_key_held(ngx_str_t *held)
 {
     size_t         len;
     ngx_str_t     *secret;
-    static u_char  zeros[sizeof(ngx_http_katalo_cell_t)];
+    static u_char  zeros[NGX_HTTP_KATALO_CELL];
 
-    secret = ngx_http_katalo_key_secret(fuzz_key);
+    secret = &fuzz_key->secret;
     len = held->len ? 7 + held->len : 0;
 
     fuzz_check(secret->len == len, "%zu bytes held, not %zu", secret->len,
@@ -228,8 +228,7 @@ fuzz_key_held(ngx_str_t *held)
                    "another key");
     }
 
-    fuzz_check(memcmp(fuzz_key->cell->data + len, zeros,
-                      sizeof(fuzz_key->cell->data) - len) == 0,
+    fuzz_check(memcmp(secret->data + len, zeros, sizeof(zeros) - len) == 0,
                "something is left in the cell");
     fuzz_check(memcmp(fuzz_conf()->vault->spare, zeros, sizeof(zeros)) == 0,
                "something is left in the spare cell");

@@ -63,7 +63,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (fuzz_status_make(data, size, &status)) {
         fuzz_metrics(fuzz_status_page(&status,
-                                      &ngx_http_katalo_status_prometheus));
+                                      ngx_http_katalo_status_prometheus));
         fuzz_metrics_key(&status);
 
         for (n = 0; n < status.nids; n++) {

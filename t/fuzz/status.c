@@ -18,9 +18,6 @@
 #define FUZZ_NAME  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"     \
                    "0123456789_"
 
-#define FUZZ_PAGE  262144
-
-
 static void fuzz_status_conf(fuzz_status_t *status, ngx_conf_t *cf);
 static char *fuzz_status_directive(ngx_conf_t *cf, fuzz_status_t *status,
     ngx_str_t *name, const char *second, const char *third);
@@ -266,7 +263,7 @@ fuzz_status_name(fuzz_status_t *status, ngx_conf_t *cf, ngx_str_t *name)
     fuzz_check(ngx_http_katalo_vault_add(cf, fuzz_vault, status->key)
                == NGX_OK, "no memory");
 
-    status->key->cell->secret.len = 0;
+    status->key->secret.len = 0;
     status->key->usage = fuzz_usage;
     status->key->row = fuzz_production->row;
     status->key->slot = fuzz_production->slot;
@@ -372,40 +369,31 @@ fuzz_status_count(fuzz_status_t *status, fuzz_id_t *id, fuzz_numbers_t *numbers)
     id->first_used = fuzz_take_number(numbers) % 253402300800;
     id->last_used = fuzz_take_number(numbers) % 253402300800;
 
-    stripe->first_used = id->first_used;
-    stripe->last_used = id->last_used;
+    stripe->used[0].first = id->first_used;
+    stripe->used[0].last = id->last_used;
 }
 
 
 char *
-fuzz_status_page(fuzz_status_t *status,
-    ngx_http_katalo_renderer_t *renderer)
+fuzz_status_page(fuzz_status_t *status, ngx_http_katalo_renderer_pt renderer)
 {
-    size_t                  len;
-    u_char                 *piece, *last;
-    ngx_http_katalo_page_t  source;
+    char                    *copy;
+    ngx_str_t                text;
+    ngx_http_katalo_page_t   page;
 
-    static char  page[FUZZ_PAGE];
+    page.pool = status->conf.keys.pool;
 
-    ngx_http_katalo_usage_read_processes(fuzz_usage);
-    fuzz_check(ngx_http_katalo_status_walk_init(&source, ngx_cycle->pool,
-                                                &status->conf, renderer)
-               == NGX_OK, "no page");
+    fuzz_check(ngx_http_katalo_usage_read(&status->conf, page.pool,
+                                          &page.snapshot)
+               == NGX_OK
+               && ngx_http_katalo_status_render(&page, renderer, &text)
+                  == NGX_OK, "no page");
 
-    for (len = 0; !source.snapshot.done; len += last - piece) {
-        piece = (u_char *) page + len;
-        fuzz_check(FUZZ_PAGE - len > NGX_HTTP_KATALO_STATUS_PIECE,
-                   "an endless page");
+    copy = ngx_pnalloc(page.pool, text.len + 1);
+    ngx_memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
 
-        last = ngx_http_katalo_status_walk(&source, piece);
+    fuzz_check(strlen(copy) == text.len, "a zero byte in the page");
 
-        fuzz_check(last - piece <= NGX_HTTP_KATALO_STATUS_PIECE,
-                   "a piece of %zu bytes", (size_t) (last - piece));
-    }
-
-    page[len] = '\0';
-
-    fuzz_check(strlen(page) == len, "a zero byte in the page");
-
-    return page;
+    return copy;
 }

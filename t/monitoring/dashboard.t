@@ -97,8 +97,8 @@ sub expression {
 
 # a rate takes two samples, a quantile an increase between them
 
-wait_until(sub { $prometheus->value('count_over_time(katalo_key_usable[1m])') },
-           20);
+wait_until(sub { $prometheus->value('count_over_time(katalo_key_usable[1h])') })
+    or die "nothing is scraped\n";
 make_requests();
 
 for my $query (@queries) {

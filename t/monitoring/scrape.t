@@ -68,10 +68,24 @@ sub make_requests {
 }
 
 
+# Waits until a list is this one, and is tested for it.
+sub becomes_list {
+    my ($list, $expected, $name) = @_;
+    my @now;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    wait_until(sub { @now = $list->(); return "@now" eq "@$expected" });
+
+    return is_deeply(\@now, $expected, $name);
+}
+
+
 becomes('sum(up{job="katalo"})', 2, 'both gateways are scraped');
-is_deeply([grep { length } map { $_->{lastError} }
-           @{ $prometheus->get('targets')->{activeTargets} }], [],
-          'without an error, by what Prometheus asks for itself');
+becomes_list(sub {
+    return grep { length } map { $_->{lastError} }
+           @{ $prometheus->get('targets')->{activeTargets} };
+}, [], 'without an error, by what Prometheus asks for itself');
 becomes('sum(katalo_requests_total)', 0, 'series begin with zero');
 
 make_requests($gateways[0], 7);
@@ -84,9 +98,10 @@ becomes('sum(katalo_upstream_seconds_count)', $received, 'and their times');
 becomes('sum(katalo_upstream_seconds_bucket{le="+Inf"})', $received,
         'the last bucket has all');
 becomes('sum(katalo_denied_total{reason="browser"})', 12, 'refusals');
-is_deeply([sort map { $_->{value} }
-           $prometheus->query('sum by (instance) (katalo_requests_total)')],
-          [5, 7], 'of each gateway');
+becomes_list(sub {
+    return sort map { $_->{value} }
+           $prometheus->query('sum by (instance) (katalo_requests_total)');
+}, [5, 7], 'of each gateway');
 
 # over a reload, a killed worker and a rotation
 
@@ -127,10 +142,10 @@ $gateways[1]->request('GET', '/katalo/x',
 becomes('count(ALERTS{alertname="KataloLeakedKeySeen",alertstate="firing"})',
         1, 'until one request with a key');
 
-is_deeply([grep { $_->{health} ne 'ok' }
-           map { @{ $_->{rules} } }
-           @{ $prometheus->get('rules')->{groups} }], [],
-          'no rule has failed');
+becomes_list(sub {
+    return map { "$_->{name}: $_->{health}" } grep { $_->{health} ne 'ok' }
+           map { @{ $_->{rules} } } @{ $prometheus->get('rules')->{groups} };
+}, [], 'no rule has failed');
 lacks_secrets($prometheus->output, 'Prometheus has no secret to log');
 
 done_testing();

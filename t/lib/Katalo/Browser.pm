@@ -127,7 +127,9 @@ sub send {
         id => $id, method => $method, params => \%parameters,
         $session ? (sessionId => $session) : () }), "\0";
 
-    $self->listen(60, sub { $self->{answers}{$id} })
+    # a promise may take its time
+
+    $self->listen(180, sub { $self->{answers}{$id} })
         or die "$method: no answer; " . slurp("$self->{directory}/output");
 
     my $answer = delete $self->{answers}{$id};

@@ -281,7 +281,12 @@ sub _log {
 
     $self->_title('The access log');
 
-    my @lines = grep { m{/katalo/} } split /\n/, $gateway->access_log;
+    # a line is written a moment after the request is counted, by its worker
+    my @lines;
+    wait_until(sub {
+        @lines = grep { m{/katalo/} } split /\n/, $gateway->access_log;
+        return @lines >= $self->_sum + 3;
+    });
     print map { "  $_\n" } @lines;
 
     my $named = grep { /key=production id=\Q$self->{id}\E operation=\w+/ }

@@ -48,7 +48,7 @@ sub _localize {
     my ($text) = @_;
 
     $text =~ s/^load_module .*;$/%LOAD_MODULE%/m;
-    $text =~ s/^(?:error_log|pid) .*;\n//mg;
+    $text =~ s/^(?:user|error_log|pid) .*;\n//mg;
     $text =~ s/^(?=events)/%MAIN%\n/m;
     $text =~ s{(?<=_temp_path)( +)/tmp/}{$1%PREFIX%/temp/}g;
     $text =~ s{(?<=access_log)( +)/dev/stdout}{$1%PREFIX%/logs/access.log}g;

@@ -17,9 +17,16 @@ package Katalo::Growth;
 #   my $held = held($gateway, sub { ... });
 #
 # "held" is what a gateway started with held => 1 says of its workers while the
-# sub runs: seconds of that, turns of the event loop, looks at files, and
-# milliseconds of processor time in all turns (total) and in the longest.
-# t/growth/held.c is preloaded for that.
+# sub runs: seconds of that, turns of the event loop, looks at files, bytes that
+# are written, and milliseconds of processor time (total); of the latter three,
+# most_looks, most_written and longest are those of one turn.  The sub may call
+# its argument for the same as far as it goes.  t/growth/held.c is preloaded for
+# that.
+#
+#   my $held = held($gateway, sub { ... }, start => sub { ... });
+#
+# Here a first sub starts the workers, and they count from then on; a turn has
+# its own clock.
 
 use strict;
 use warnings;
@@ -29,7 +36,7 @@ use File::Basename qw(dirname);
 use File::Temp;
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
-use Katalo::Test qw(new_key);
+use Katalo::Test qw(new_key wait_until);
 
 our @EXPORT_OK = qw(growth_gateway growth_http ask timed held);
 
@@ -135,26 +142,59 @@ sub timed {
 
 
 sub held {
-    my ($gateway, $code) = @_;
-    my %held = (turns => 0, total => 0, longest => 0, looks => 0);
-    my @files = map {
-        open my $file, '+<:raw', "$gateway->{held}/$_" or die "held: $!\n";
-        syswrite $file, "\0" x 32;
-        $file;
-    } $gateway->worker_pids;
+    my ($gateway, $code, %option) = @_;
+    my $paced = "$gateway->{held}/paced";
+    my $begun = now();
 
-    $held{seconds} = (timed($code))[1];
+    if ($option{start}) {
+        open my $file, '>', $paced or die "$paced: $!\n";
+        $option{start}->();
+    }
+
+    my @files = map { _file("$gateway->{held}/$_") } $gateway->worker_pids;
+
+    if ($option{start}) {
+        unlink $paced;
+
+    } else {
+        syswrite $_, pack 'Q8', (0) x 8 for @files;
+        $begun = now();
+    }
+
+    $code->(sub { _held(@files) });
+
+    return { %{ _held(@files) }, seconds => now() - $begun };
+}
+
+
+# A worker makes its file when it first waits for something.
+sub _file {
+    my ($path) = @_;
+
+    wait_until(sub { (-s $path // 0) == 64 });
+    open my $file, '+<:raw', $path or die "$path: $!\n";
+
+    return $file;
+}
+
+
+sub _held {
+    my @files = @_;
+    my @names = qw(turns total longest looks most_looks written most_written);
+    my %held = map { $_ => 0 } @names;
 
     for my $file (@files) {
         sysseek $file, 0, 0;
-        sysread($file, my $bytes, 32) == 32 or die "held: $!\n";
+        sysread($file, my $bytes, 56) == 56 or die "held: $!\n";
 
-        my ($turns, $total, $longest, $looks) = unpack 'Q4', $bytes;
+        my %one;
+        @one{@names} = unpack 'Q7', $bytes;
+        $_ /= 1e6 for @one{qw(total longest)};
 
-        $held{turns} += $turns;
-        $held{looks} += $looks;
-        $held{total} += $total / 1e6;
-        $held{longest} = $longest / 1e6 if $longest / 1e6 > $held{longest};
+        for (@names) {
+            $held{$_} = !/most|longest/ ? $held{$_} + $one{$_}
+                        : $one{$_} > $held{$_} ? $one{$_} : $held{$_};
+        }
     }
 
     return \%held;

@@ -68,6 +68,9 @@ access_log is logs/access.log unless the http text has its own.
   error_log, access_log    texts; mark_log makes error_log begin here
   wait_for_log(qr/.../, $timeout)
 
+request() asks nginx to close the connection unless the headers say otherwise,
+and waits for that: then the request is counted and logged.
+
 request() and the like give a Katalo::Test::Response: status (0 if none came),
 version, reason, head, interim (heads of 1xx responses), headers,
 header($name), header_names, body, json, raw, complete.
@@ -225,7 +228,7 @@ sub reload {
         my @now = $self->worker_pids;
         return 'up' if @now == $self->{workers} && !grep { $old{$_} } @now;
         return 'refused' if substr($self->read_file('logs/error.log'), $end)
-                            =~ /\[emerg\]/;
+                            =~ /: reconfiguring\n.*\[emerg\]/s;
     }) // '';
 
     if ($gone && $outcome eq 'up') {
@@ -304,7 +307,14 @@ sub request {
         if !grep { /^connection:/i || ref $_ && lc $_->[0] eq 'connection' }
                  @{ $option{headers} // [] };
 
-    return $self->connection(%option)->request($method, $target, %option);
+    my $client = $self->connection(%option);
+    my $response = $client->request($method, $target, %option);
+
+    # nginx closes the connection once it has counted and logged the request
+
+    $client->is_closed if $response->complete && $response->closes;
+
+    return $response;
 }
 
 

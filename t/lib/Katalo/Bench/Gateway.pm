@@ -43,7 +43,7 @@ sub new {
         output => "$self->{prefix}/logs/output",
         env => $option{still} ? { LD_PRELOAD => _library() } : {});
 
-    wait_until(sub { $self->_is_open || !$self->{process}->is_running }, 120);
+    wait_until(sub { $self->_is_open || !$self->{process}->is_running }, 600);
 
     die "$row->{name} does not run: " . redact(
         $self->read_file('logs/output') . $self->read_file('logs/error.log'))
@@ -91,8 +91,8 @@ sub requests {
     my $row = $self->{row};
     my ($method, $target, @headers) = @{ $row->{request} };
 
-    $self->{client} //= Katalo::Test::Client->new(port => $self->port,
-                                                  timeout => 30);
+    $self->{client} //= Katalo::Test::Client->new(
+        port => $self->port, timeout => 300, %{ $row->{client} // {} });
 
     for my $n (1 .. $count) {
         my $response = $self->{client}->request($method, $target, headers => [

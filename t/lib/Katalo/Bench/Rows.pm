@@ -7,8 +7,9 @@ package Katalo::Bench::Rows;
 #
 # A row has a name, what it is compared with (base), http (of nginx) or haproxy
 # (a whole configuration), module (is this module loaded?), modules (further
-# ones), request ([method, target, headers]), status (what it must get), and
-# prepare (a sub that gets the gateway and the key before it starts).
+# ones), request ([method, target, headers]), client (further options of
+# Katalo::Test::Client), status (what it must get), and prepare (a sub that gets
+# the gateway and the key before it starts).
 
 use strict;
 use warnings;
@@ -123,12 +124,31 @@ sub _consumers {
     my %client = (module => 1, prepare => \&_write_users, request => [
         @read, 'Authorization: Basic Y2F0YWxvZ3VlLTE6eA==']);
     my $location = "$basic $attach $plain";
+    my %certificate = (module => 1,
+                       client => { tls => 1, certificate => 'client' });
 
     return (
         { name => 'consumer: bare', %client, http => _http($key, $location) },
         { name => 'consumer: $remote_user', %client, base => 'consumer: bare',
           http => _http($key, "katalo_consumer \$remote_user; $location") },
+        { name => 'certificate: bare', %certificate,
+          http => _certificates("$attach $plain") },
+        { name => 'consumer: $ssl_client_s_dn', %certificate,
+          base => 'certificate: bare', http => _certificates(
+              "katalo_consumer \$ssl_client_s_dn; $attach $plain") },
     );
+}
+
+
+# A gateway whose clients have certificates.
+sub _certificates {
+    my ($location) = @_;
+
+    return _http($key, $location) =~ s/listen .*\K;/ ssl;
+        ssl_certificate %CERT%;
+        ssl_certificate_key %CERT_KEY%;
+        ssl_client_certificate %CA%;
+        ssl_verify_client on;/r;
 }
 
 

@@ -19,6 +19,9 @@ package Katalo::Browser::Attempts;
 #   $run->timings              names whose timings tell status or size
 #   $run->logged($name)        the gateway's log lines, each a hash
 #   $run->arrived($name)       the upstream's records
+#   $run->received             those of all ways
+#
+# A run has a number, which its requests tell: what comes late is of its own.
 
 use strict;
 use warnings;
@@ -33,7 +36,8 @@ our @EXPORT_OK = qw(LOG PAGE);
 
 use constant LOG => <<'EOC';
     log_format attempts escape=json
-        '{"attempt":"$arg_attempt","decision":"$katalo_decision",'
+        '{"attempt":"$arg_attempt","run":"$arg_run",'
+        '"decision":"$katalo_decision",'
         '"status":"$status","protocol":"$server_protocol",'
         '"method":"$request_method","origin":"$http_origin",'
         '"site":"$http_sec_fetch_site","referer":"$http_referer",'
@@ -66,11 +70,12 @@ EOC
 
 my $script = slurp(dirname(__FILE__) . '/attempts.js');
 my @navigations = ('navigation', 'address bar');
+my $runs = 0;
 
 
 sub new {
     my ($class, %option) = @_;
-    my $self = bless { %option }, $class;
+    my $self = bless { %option, run => ++$runs }, $class;
     my $page = $self->{browser}->page;
 
     $self->{begin} = length $self->{gateway}->access_log;
@@ -78,15 +83,14 @@ sub new {
 
     $page->open("$self->{from}/page");
     $page->value($script);
-    $self->{result} = $page->value('attempt(' . _quote($self->{to}) . ')');
+    $self->{result} = $page->value(
+        'attempt(' . _quote("$self->{to}?run=$self->{run}") . ')');
     $self->_navigate($page);
 
     wait_until(sub { !grep { !$self->logged($_) } $self->names })
         or die 'nothing came of: '
                . join(', ', grep { !$self->logged($_) } $self->names) . "\n";
     $page->close;
-
-    $self->{records} = [$self->{upstream}->received];
 
     return $self;
 }
@@ -95,8 +99,8 @@ sub new {
 # What ends the page comes last: its own script, then the user.
 sub _navigate {
     my ($self, $page) = @_;
-    my ($script, $user) = map { "$self->{to}?attempt=" . s/ /+/gr }
-                              @navigations;
+    my ($script, $user) = map { "$self->{to}?run=$self->{run}&attempt="
+                                . s/ /+/gr } @navigations;
 
     $page->value('void setTimeout(() => { location = ' . _quote($script)
                  . ' })');
@@ -127,7 +131,16 @@ sub logged {
 
     return grep { !defined $name || $_->{attempt} eq $name }
            map { $_->{attempt} = _plain($_->{attempt}); $_ }
+           grep { $_->{run} eq $self->{run} }
            map { decode_json($_) } $log =~ /^(\{"attempt":"[^"].*)\n/mg;
+}
+
+
+sub received {
+    my ($self) = @_;
+
+    return grep { $_->{target} =~ /[?&]run=$self->{run}(?:&|$)/ }
+                $self->{upstream}->received;
 }
 
 
@@ -135,7 +148,7 @@ sub arrived {
     my ($self, $name) = @_;
 
     return grep { $_->{target} =~ /[?&]attempt=([^&]*)/ && _plain($1) eq $name }
-                @{ $self->{records} };
+                $self->received;
 }
 
 

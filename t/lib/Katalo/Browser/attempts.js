@@ -221,7 +221,7 @@ async function attempt(base) {
       url.searchParams.set('x-cors', location.origin);
       url.searchParams.set('attempt', name);
       const slow = new Promise(resolve =>
-        setTimeout(resolve, 60000, 'no end'));
+        setTimeout(resolve, 120000, 'no end'));
       return [name, await Promise.race([way(url.href), slow])];
     }));
 

@@ -32,7 +32,7 @@ sub _poll {
 
     print '  $ ', $self->_line($path), "\n    ";
 
-    for (1 .. 60) {
+    for (1 .. 300) {
         my $response = curl($self->{gateway}->url("/katalo/$path"));
         $self->{made}{read}++;
 

@@ -10,6 +10,11 @@ use IO::Socket::INET;
 use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(sleep time);
 
+use Katalo::Fuzz::Identity qw(password_file);
+
+# seconds that a busy machine may take to start or end it
+use constant PATIENCE => 60;
+
 
 # directory, port, keys, nginx
 sub new {
@@ -18,6 +23,7 @@ sub new {
 
     make_path("$self->{directory}/html");
     $self->_write("html/index.html", "index\n", 0644);
+    $self->_write('users', password_file(), 0644);
 
     return $self;
 }
@@ -42,7 +48,7 @@ sub launch {
     my $d = $self->{directory};
 
     remove_tree("$d/cache");
-    unlink "$d/error.log", "$d/usage.log", glob "$d/report*";
+    unlink "$d/pid", "$d/error.log", "$d/usage.log", glob "$d/report*";
     $self->_write('nginx.conf', $config, 0600);
     $self->_write("$_.key", "$keys->{$_}\n", 0600) for keys %$keys;
     delete $self->{status};
@@ -67,10 +73,11 @@ sub launch {
 }
 
 
-# "up", "refused" by nginx, or "died".
+# "up", "refused" by nginx, or "died".  It listens before it knows what to do
+# with a signal, and writes its pid then.
 sub wait_up {
     my ($self) = @_;
-    my $end = time + 20;
+    my $end = time + PATIENCE;
 
     while (time < $end) {
         if (!$self->is_running) {
@@ -78,8 +85,9 @@ sub wait_up {
                                                              : 'refused';
         }
 
-        return 'up' if IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                             PeerPort => $self->{port});
+        return 'up' if -s "$self->{directory}/pid"
+                       && IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                                PeerPort => $self->{port});
         sleep 0.004;
     }
 
@@ -101,15 +109,22 @@ sub is_running {
 }
 
 
-# The wait status.
+# The wait status.  A single process that is about to wait for events does not
+# see a signal until the next one comes, so it gets another.
 sub stop {
     my ($self) = @_;
 
     if ($self->is_running) {
-        kill 'TERM', $self->{pid};
+        my ($end, $next) = (time + PATIENCE, 0);
 
-        my $end = time + 20;
-        sleep 0.002 while $self->is_running && time < $end;
+        while ($self->is_running && time < $end) {
+            if (time >= $next) {
+                kill 'TERM', $self->{pid};
+                $next = time + 1;
+            }
+
+            sleep 0.002;
+        }
 
         if ($self->is_running) {
             kill 'KILL', $self->{pid};
@@ -133,6 +148,7 @@ sub _slurp {
 
 
 sub error_log { return _slurp("$_[0]{directory}/error.log") }
+sub usage_log { return _slurp("$_[0]{directory}/usage.log") }
 sub output { return _slurp("$_[0]{directory}/output") }
 sub reports { return join '', map { _slurp($_) }
                               glob "$_[0]{directory}/report*" }

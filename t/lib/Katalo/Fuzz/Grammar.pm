@@ -11,6 +11,8 @@ use warnings;
 
 use Exporter qw(import);
 
+use Katalo::Fuzz::Identity qw(consumer_directives access_directives);
+
 our @EXPORT_OK = qw(make_tree pick chance);
 
 my @values = (
@@ -21,10 +23,17 @@ my @values = (
     '$document_uri', '$request_body', '$upstream_status', '$host', '$scheme',
     '$upstream_cache_status', '$proxy_add_x_forwarded_for', '$is_args',
     '$mapped', '$mapped_volatile', '$slice_range', '$http_range',
-    '$server_protocol', '$request_completion', '$content_type');
+    '$server_protocol', '$request_completion', '$content_type', '$remote_user',
+    '$katalo_consumer', '$katalo_consumer');
 
 my @names = ('app.katalo.ai', '$sni', '$sni_volatile', '$sni_peer');
-my @pages = qw(403 404 412 412 412 412 500 502 503 504);
+my @pages = qw(400 401 403 404 412 412 412 412 429 500 502 503 504);
+
+# who asks with which operation and in which location, for the upstream; and for
+# the client
+my $at = 'proxy_set_header X-Fz-At "$http_x_fz_id|$document_root'
+         . '|$katalo_operation|$katalo_consumer"';
+my $op = 'add_header X-Fz-Op "$katalo_operation $katalo_key" always';
 
 
 sub pick { return $_[rand @_] }
@@ -36,14 +45,16 @@ sub chance { return rand() < $_[0] }
 # What a tree is for: state of its making.
 sub make_tree {
     my ($has) = @_;
-    my $state = { has => $has, redirects => [], n => 0 };
+    my $state = { has => $has, asks => chance(0.6) };
     my $inherited = chance(0.2) ? _bearer() : undef;
     my @server;
 
     $state->{inherited} = $inherited;
     push @server, "katalo_bearer $inherited" if $inherited;
     push @server, _header() if chance(0.15);
+    push @server, $at if chance(0.15);
     push @server, _katalo() if $inherited && chance(0.2);
+    push @server, _asks($state, 0.25);
     push @server, 'recursive_error_pages on' if chance(0.4);
     push @server, 'proxy_intercept_errors on' if chance(0.2);
     @server = _once(@server);
@@ -53,20 +64,32 @@ sub make_tree {
     push @locations, _keyed($state, '@b') if chance(0.7);
     push @locations, _plain($state) if chance(0.5);
 
-    return [_http(), ['upstream app.katalo.ai', _peers($state)],
+    return [_http($state), ['upstream app.katalo.ai', _peers($state)],
             ['server', @server, @locations]];
 }
 
 
 sub _http {
-    my @http;
+    my ($state) = @_;
+    my @http = _once(_asks($state, 0.1));
 
-    push @http, 'katalo_zone ' . pick(qw(64k 1m)) if chance(0.1);
+    push @http, 'katalo_zone ' . pick(qw(64k 1m))
+                . pick('', map { " consumers=$_" } 1, 2, 4) if chance(0.2);
     push @http, 'katalo_operation cancel POST ~/cancel$' if chance(0.1);
     push @http, 'katalo_operation tail * ~/([a-z]+)$' if chance(0.15);
-    push @http, 'katalo_usage_log usage.log interval=1s' if chance(0.1);
+    push @http, 'katalo_usage_log usage.log interval=1s' if chance(0.25);
 
     return @http;
+}
+
+
+# Who may use the key, and how it is known, with this chance for each.
+sub _asks {
+    my ($state, $chance) = @_;
+
+    return if !$state->{asks};
+    return (chance($chance) ? pick(consumer_directives()) : (),
+            chance($chance) ? @{ pick(access_directives()) } : ());
 }
 
 
@@ -103,7 +126,12 @@ sub _katalo {
                 'katalo_browser allow', 'katalo_browser report',
                 'katalo_preflight pass', 'katalo_cors pass',
                 'katalo_allow read create', 'katalo_allow usage other',
-                'katalo_allow all', 'katalo_intercept_errors on');
+                'katalo_allow all', 'katalo_intercept_errors on',
+                'katalo_intercept_errors on', 'katalo_resolve off',
+                'katalo_strip Idempotency-Key', 'katalo_idempotency add',
+                'katalo_idempotency add', 'katalo_idempotency require',
+                'katalo_idempotency pass', 'katalo_cooldown off',
+                'katalo_cooldown 1s', 'katalo_cooldown 1h');
 }
 
 
@@ -126,7 +154,10 @@ sub _keyed {
 
     push @body, _pass($head, $captures, "/k$which/");
     push @body, _header() for 1 .. int rand 4;
-    push @body, _katalo() if chance(0.25);
+    push @body, $at if chance(0.7);
+    push @body, $op if chance(0.5);
+    push @body, _katalo() for 1 .. (chance(0.35) ? 1 + int rand 2 : 0);
+    push @body, _asks($state, 0.8);
     push @body, 'proxy_ssl_name ' . pick(@names) if chance(0.3);
     push @body, _feature($state, "/k$which/", $captures)
         for 1 .. int rand 4;
@@ -160,6 +191,8 @@ sub _pass {
                . ($captures > 1 ? '$2' : 'x') . pick('', '$is_args$args');
     }
 
+    return ('proxy_pass https://127.0.0.1:%K%', 'proxy_ssl_name app.katalo.ai')
+        if chance(0.1);
     return 'proxy_pass https://app.katalo.ai' if $head =~ /\@/ || chance(0.4);
     return 'proxy_pass https://app.katalo.ai' . pick('/api/v1/', '/');
 }
@@ -228,7 +261,8 @@ sub _mirror { return 'mirror ' . pick('/o/mirror', '/k0/mirror/x', '/k1/m/x') }
 sub _auth {
     return ('auth_request '
             . pick('/o/authsub', '/k0/authsub/x', '/k1/authsub/x'),
-            chance(0.4) ? 'auth_request_set $seen $upstream_status' : ());
+            chance(0.4) ? 'auth_request_set $seen $upstream_status' : (),
+            chance(0.4) ? 'auth_request_set $who $upstream_http_x_who' : ());
 }
 
 
@@ -258,7 +292,8 @@ sub _if {
 
 
 sub _limit_except {
-    return ['limit_except ' . pick('GET', 'GET POST'), pick('deny all')];
+    return ['limit_except ' . pick('GET', 'GET POST'),
+            pick('deny all', 'deny all', 'auth_basic off')];
 }
 
 
@@ -283,19 +318,21 @@ sub _try_files {
 sub _nested {
     my ($state, $prefix, $captures) = @_;
 
-    return ['location ~ /([a-z]+)/([0-9]+)$', _pass('', 2, $prefix),
-            _header(), chance(0.3) ? 'katalo_bearer ' . _bearer() : (),
-            chance(0.3) ? 'proxy_ssl_name ' . pick(@names) : ()]
+    my @body = (_header(), _asks($state, 0.3), chance(0.3) ? $at : (),
+                chance(0.3) ? 'katalo_bearer ' . _bearer() : ());
+
+    return ['location ~ /([a-z]+)/([0-9]+)$',
+            _once(_pass('', 2, $prefix), @body,
+                  chance(0.3) ? 'proxy_ssl_name ' . pick(@names) : ())]
         if $captures || chance(0.5);
 
-    return ["location ${prefix}n/", _pass('', 0, $prefix), _header(),
-            chance(0.3) ? 'katalo_bearer ' . _bearer() : ()];
+    return ["location ${prefix}n/", _once(_pass('', 0, $prefix), @body)];
 }
 
 
 sub _next {
     return ('proxy_next_upstream error timeout http_503 http_404'
-            . pick('', ' non_idempotent'),
+            . pick('', ' http_429') . pick('', ' non_idempotent'),
             chance(0.3) ? 'proxy_next_upstream_tries 2' : ());
 }
 

@@ -8,6 +8,8 @@ use warnings;
 
 use Exporter qw(import);
 
+use Katalo::Fuzz::Consumers qw(consumer_invariants);
+use Katalo::Fuzz::Limits qw(limit_invariants);
 use Katalo::Fuzz::Message qw(value);
 use Katalo::Fuzz::Render qw(locations);
 use Katalo::Fuzz::Trial;
@@ -19,7 +21,9 @@ sub invariants {
     my ($case, $result, $keys) = @_;
 
     return (_deaths($result), _wire($result), _credentials($result, $keys),
-            _cors($case, $result), _counts($result), _answers($result));
+            _cors($case, $result), _counts($result), _answers($case, $result),
+            consumer_invariants($case, $result),
+            limit_invariants($case, $result));
 }
 
 
@@ -102,7 +106,7 @@ sub _credentials {
             push @failures, ['key:not the key', $record->{raw}]
                 if grep { !$good{$_} } @values;
             push @failures, ["key:the client's too", $record->{raw}]
-                if $record->{raw} =~ /clientcred|Yjpj/;
+                if $record->{raw} =~ /clientcred|Yjpj|YWxpY2U|Ym9iOn/;
 
         } elsif ($record->{raw} =~ /$any/) {
             push @failures, ["key:sent to port $record->{port}",
@@ -135,7 +139,7 @@ sub _cors {
         my ($n) = value($client, 'X-Fz-Loc');
         my $location = $n && $locations[$n - 1] or next;
 
-        next if !$location->{keyed} || $location->{cors} eq 'pass';
+        next if !$location->{keyed} || $location->{env}{katalo_cors} eq 'pass';
 
         for my $message ($client, @{ $client->{interim} // [] }) {
             push @failures, ["cors:$_->[0]", "request $answer->{id}"]
@@ -208,8 +212,15 @@ sub _counts {
 }
 
 
+# A filter of nginx that ends a cached response with 412 or 416 leaves the
+# connection without an answer to its next request; the other side is not asked
+# what was refused.
 sub _answers {
-    my ($result) = @_;
+    my ($case, $result) = @_;
+
+    return if grep({ /^error_page .*\b41[26]\b/ } _lines($case->{tree}))
+              && grep { Katalo::Fuzz::Trial::refused($_->{a}) }
+                      @{ $result->{answers} };
 
     return map { ["client:$_->{why_a}", "request $_->{id}"] }
            grep { defined $_->{why_a} && $_->{why_a} ne 'closed'

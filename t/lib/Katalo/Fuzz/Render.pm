@@ -9,7 +9,7 @@ use warnings;
 
 use Exporter qw(import);
 
-our @EXPORT_OK = qw(render locations);
+our @EXPORT_OK = qw(render locations blocks directives);
 
 my @default = qw(Cookie Proxy-Authorization);
 
@@ -50,36 +50,49 @@ sub _numbered {
 }
 
 
-# What each numbered location is: key, cors, whether its own.
-sub locations {
+# What each numbered location is, as a block.
+sub locations { return grep { $_->{head} =~ /^location/ } blocks($_[0]) }
+
+
+# Each block of the server, in the order of the file: head; own, what stands in
+# it; env, what applies, both by directive; keyed, whether a key is sent; ifs,
+# whether there are blocks in it that may have another key.
+sub blocks {
     my ($tree) = @_;
     my @found;
     my $walk;
 
     $walk = sub {
-        my ($node, %env) = @_;
+        my ($node, $env, $around) = @_;
         my ($head, @rest) = @$node;
+        my %own = map { /^(\S+) (.*)/s } reverse grep { !ref } @rest;
+        my %block = (head => $head, own => \%own, env => { %$env, %own });
+        my $pass = $own{proxy_pass} || $head =~ /^(?:if|limit)/ && $around;
 
-        for (grep { !ref } @rest) {
-            $env{bearer} = $1 if /^katalo_bearer (.*)/;
-            $env{cors} = $1 if /^katalo_cors (.*)/;
-        }
+        $block{keyed} = $pass && $block{env}{katalo_bearer} ne 'off';
+        $block{ifs} = grep { ref && $_->[0] =~ /^(?:if|limit_except)/ } @rest;
+        push @found, \%block if $head ne 'server';
 
-        if ($head =~ /^location/) {
-            my $pass = grep { !ref && /^proxy_pass / } @rest;
-            my $own = grep { ref && $_->[0] =~ /^(?:if|limit_except)/ } @rest;
-
-            push @found, { keyed => $pass && $env{bearer} ne 'off',
-                           cors => $env{cors}, ifs => $own };
-        }
-
-        $walk->($_, %env) for grep { ref } @rest;
+        $walk->($_, $block{env}, $pass) for grep { ref } @rest;
     };
 
-    $walk->($_, bearer => 'off', cors => 'strip')
-        for grep { ref && $_->[0] eq 'server' } @$tree;
+    my %env = (katalo_bearer => 'off', katalo_cors => 'strip',
+               katalo_cooldown => '60s', katalo_idempotency => 'pass',
+               katalo_strip => '', satisfy => 'all',
+               map { /^(\S+) (.*)/s } reverse grep { !ref } @$tree);
+
+    $walk->($_, \%env, 0) for grep { ref && $_->[0] eq 'server' } @$tree;
 
     return @found;
+}
+
+
+# All of a name, wherever they stand: their arguments.
+sub directives {
+    my ($nodes, $name) = @_;
+
+    return map { ref ? directives($_, $name)
+                 : /^\Q$name\E (.*)/s ? $1 : () } @$nodes;
 }
 
 
@@ -121,10 +134,11 @@ sub _node {
 sub _directive {
     my ($state, $text) = @_;
 
-    return "add_header X-Fz-Loc $1 always;" if $text =~ /^#loc (\d+)/;
+    return "add_header X-Fz-Loc $1 always; root $state->{directory}/html/$1;"
+        if $text =~ /^#loc (\d+)/;
     return '' if $state->{side} eq 'b' && $text =~ /^katalo_/;
 
-    $text =~ s/usage\.log/$state->{directory}\/usage.log/;
+    $text =~ s/ \K(?=usage\.log|users$)/$state->{directory}\//;
     $text = _masked($text) if $state->{side} eq 'b';
 
     return "$text;";
@@ -175,9 +189,11 @@ sub _frame {
     my $katalo = $state->{side} eq 'a' ? $keys
                  : "map \$http_x_fz_bearer \$fz_bearer { default \"\"; $map }";
     my $listen = "listen 127.0.0.1:$state->{base};\n"
-                 . "root $d/html; set \$seen 0;\n"
-                 . ($state->{side} eq 'a'
-                    ? 'location = /fz-status { katalo_status json; }' : '');
+                 . "root $d/html; set \$seen 0; set \$who '';\n"
+                 . ($state->{side} eq 'a' ? join "\n", map {
+                        "location = /fz-$_->[0] { katalo_status $_->[1]; "
+                        . 'auth_basic off; satisfy all; allow all; }' }
+                        ['status', 'json'], ['ready', 'ready'] : '');
 
     $text =~ s/^server \{/server {\n$listen/m;
 
@@ -219,6 +235,8 @@ map \$upstream_addr \$sni_peer {
 }
 map \$http_x_sni \$mapped { default none; a\$ a; hostnames; }
 map \$http_x_sni \$mapped_volatile { volatile; default \$uri; }
+map \$http_x_client \$named { default ""; "~^n-(?<fz_n>.*)\$" \$fz_n; }
+map \$http_x_if \$realm { default g; a off; }
 map \$http_x_up \$up {
     default app.katalo.ai;
     o 127.0.0.1:%T%;

@@ -21,6 +21,7 @@ sub show {
                             @{ $case->{requests} };
 
     $requests =~ s/\r//g;
+    $requests =~ s/[^\x20-\x7e\n]/?/g;
 
     return redact(join "\n", _text($case->{tree}, ''), $requests,
                              _short($detail), '');
@@ -57,7 +58,7 @@ sub keep {
     my ($path, $case) = @_;
 
     open my $file, '>', "$path.$$" or die "$path: $!\n";
-    print $file JSON::PP->new->canonical->pretty->indent_length(1)
+    print $file JSON::PP->new->ascii->canonical->pretty->indent_length(1)
                 ->encode($case);
     close $file or die "$path: $!\n";
 

@@ -10,6 +10,8 @@ use warnings;
 use Exporter qw(import);
 
 use Katalo::Fuzz::Grammar qw(pick chance);
+use Katalo::Fuzz::Identity qw(credentials client_names);
+use Katalo::Fuzz::Render qw(directives);
 
 our @EXPORT_OK = qw(make_requests bytes);
 
@@ -21,18 +23,23 @@ my @answers = qw(cache=1 cache=1 cache=exp cache=exp etag etag cors chunked
                  status=404 status=503 status=412 status=401 status=500
                  status=201 status=304 close cut ssi=/k0/ssi/x ssi=/o/ssi
                  accel=/k1/acc/el accel=/o/accel accel=@b range hints cookie
-                 big status=403);
+                 big status=403 who);
+my @limited = ('status=429,rb=50', 'status=429,ra=50', 'status=429,rb=0,ra=50',
+               'status=429', 'status=429,ra=-1', 'status=429,rb="x",ra=45');
 
 
 sub make_requests {
     my ($tree) = @_;
     my @prefixes = _prefixes($tree);
+    my %has = (cool => chance(0.35) ? 0.25 : 0,
+               create => grep({ /add|require/ }
+                    directives($tree, 'katalo_idempotency')) ? 0.5 : 0);
     my @requests;
 
     for (1 .. 6 + int rand 9) {
         push @requests, @requests && chance(0.3)
                         ? _again($requests[rand @requests])
-                        : _request(pick(@prefixes));
+                        : _request(pick(@prefixes), %has);
     }
 
     return \@requests;
@@ -62,11 +69,20 @@ sub _again {
 
 
 sub _request {
-    my ($prefix) = @_;
+    my ($prefix, %has) = @_;
     my $method = pick(qw(GET GET GET GET HEAD POST POST PUT OPTIONS DELETE));
-    my @do = map { pick(@answers) } 1 .. int rand 4;
+    my @do = chance($has{cool}) ? pick(@limited)
+             : map { pick(@answers) } 1 .. int rand 4;
+    my $tail = pick(@tails);
     my @headers = (['Host', 'gw.example']);
-    my %request = (method => $method, target => $prefix . pick(@tails),
+
+    if (chance($has{create})) {
+        $method = 'POST';
+        $tail = pick('generations', 'source-assets', 'abc/generations',
+                     'generations/j1/regenerate');
+    }
+
+    my %request = (method => $method, target => $prefix . $tail,
                    headers => \@headers, version => '1.1');
 
     push @headers, ['X-Fz-Do', join ',', @do] if @do;
@@ -77,8 +93,11 @@ sub _request {
     push @headers, ['If-Match', '"x"'] if chance(0.25);
     push @headers, ['If-None-Match', '"v1"'] if chance(0.1);
     push @headers, ['Range', pick('bytes=0-3', 'bytes=5-')] if chance(0.1);
-    push @headers, ['Authorization', pick('Bearer clientcred1', 'Basic Yjpj')]
+    push @headers, ['Authorization', pick(credentials())] if chance(0.6);
+    push @headers, ['X-Client', pick(client_names())] if chance(0.6);
+    push @headers, ['Idempotency-Key', pick('idem1', 'idem1', '')]
         if chance(0.3);
+    push @headers, ['Idempotency-Key', 'idem2'] if chance(0.05);
     push @headers, ['Cookie', 'sid=cookiecred'] if chance(0.3);
     push @headers, ['Proxy-Authorization', 'Basic proxycred'] if chance(0.1);
     push @headers, ['X-Secret', 's3'], ['Accept', '*/*'] if chance(0.2);

@@ -20,7 +20,8 @@ use Katalo::Fuzz::Shrink qw(shrink copy);
 use Katalo::Fuzz::Trial;
 use Katalo::Test::Certificates qw(certificate);
 
-use constant SHRINK => 20;          # seconds for each
+use constant { SHRINK => 20,        # seconds for each
+               PATIENCE => 5 };
 
 
 sub new {
@@ -196,19 +197,26 @@ sub _try {
 }
 
 
-# A death counts always; what else does not come again each time was a matter
-# of time, as more often whether a kept connection is still there.
+# A death counts always; what else does not come again each time, where all may
+# take longer, was a matter of time, as more often whether a kept connection is
+# still there.
 sub _again {
     my ($self, $case, $signature) = @_;
 
     return 1 if $signature =~ /^(?:asan|exit|log|key)/;
 
+    $self->{trial}->patience(PATIENCE);
+
+    my $again = 1;
+
     for (1 .. ($signature =~ /count/ ? 10 : 3)) {
         my (undef, @now) = $self->_judge($case);
-        return 0 if !grep { $_->[0] eq $signature } @now;
+        $again &&= grep { $_->[0] eq $signature } @now or last;
     }
 
-    return 1;
+    $self->{trial}->patience(1);
+
+    return $again;
 }
 
 

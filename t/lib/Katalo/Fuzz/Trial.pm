@@ -19,6 +19,7 @@ use Katalo::Test::Port qw(free_port);
 use Katalo::Test::Secrets qw(new_key);
 use JSON::PP qw(decode_json);
 
+# seconds; a machine that is busy may take longer, see patience()
 use constant TIMEOUT => 3;
 
 
@@ -31,6 +32,7 @@ sub new {
         loop => $loop, directory => $directory,
         upstream => Katalo::Fuzz::Upstream->new($loop),
         keys => { prod => new_key('prod1'), stage => new_key('stage22') },
+        patience => 1,
     }, $class;
 
     for my $side (qw(a b)) {
@@ -46,6 +48,24 @@ sub new {
 sub keys_of { return $_[0]{keys} }
 
 
+# How many times longer than usual everything may take.
+sub patience {
+    my ($self, $times) = @_;
+
+    $self->{patience} = $times;
+
+    return;
+}
+
+
+sub _settle {
+    my ($self, $quiet, $limit) = @_;
+
+    return $self->{loop}->settle(map { $_ * $self->{patience} }
+                                     $quiet, $limit);
+}
+
+
 sub config {
     my ($self, $case, $side) = @_;
 
@@ -57,7 +77,8 @@ sub config {
 
 
 # started (a hash of sides), answers (one for each request: a hash of sides),
-# records, faults, status (decoded), and for each side log, report, exit.
+# records, faults, status (decoded), ready (a response), and for each side log,
+# report, usage (log), exit.
 sub run {
     my ($self, $case) = @_;
     my %result = (answers => [], started => {});
@@ -80,6 +101,7 @@ sub run {
 
         $result{$side} = { exit => $exit, log => $gateway->error_log,
                            report => $gateway->reports,
+                           usage => $gateway->usage_log,
                            output => $gateway->output };
     }
 
@@ -100,7 +122,8 @@ sub _ask {
 
         for my $side (qw(a b)) {
             my ($response, $why) = $client{$side}->ask($bytes,
-                                       $request->{method}, TIMEOUT);
+                                       $request->{method},
+                                       TIMEOUT * $self->{patience});
             $answer{$side} = $response;
             $answer{"why_$side"} = $why;
 
@@ -110,37 +133,41 @@ sub _ask {
         push @{ $result->{answers} }, \%answer;
 
         # what goes on without the client: mirrors, updates of a cache
-        $self->{loop}->settle(0.003, 1);
-        $self->{loop}->run(sub { $self->{upstream}->is_even }, 0.2)
-            if $answer{b};
+        $self->_settle(0.003, 1);
+        $self->{loop}->run(sub { $self->{upstream}->is_even },
+                           0.2 * $self->{patience}) if $answer{b};
 
         last if !$self->{a}->is_running || !$self->{b}->is_running
                 || grep { ($answer{"why_$_"} // '') eq 'hang' } qw(a b);
     }
 
-    $self->{loop}->settle(0.02, 1);
+    $self->_settle(0.02, 1);
     $client{$_}->drop for qw(a b);
 
     # a mirror may still be under way
     for (1 .. 20) {
-        $result->{status} = $self->_status or last;
+        my $status = $self->_page('status') or last;
+
+        $result->{status} = eval { decode_json($status->{body}) } or last;
+        $result->{ready} = $self->_page('ready');
         last if !grep { $_->{in_flight} } @{ $result->{status}{keys} };
-        $self->{loop}->settle(0.1, 0.2);
+        $self->_settle(0.1, 0.2);
     }
 
     return;
 }
 
 
-sub _status {
-    my ($self) = @_;
+sub _page {
+    my ($self, $name) = @_;
     my $client = Katalo::Fuzz::Client->new($self->{loop}, $self->{a}{port});
-    my ($status) = $client->ask("GET /fz-status HTTP/1.1\r\nHost: s\r\n"
-                                . "Connection: close\r\n\r\n", 'GET', TIMEOUT);
+    my ($page) = $client->ask("GET /fz-$name HTTP/1.1\r\nHost: s\r\n"
+                              . "Connection: close\r\n\r\n", 'GET',
+                              TIMEOUT * $self->{patience});
 
     $client->drop;
 
-    return $status && eval { decode_json($status->{body}) };
+    return $page;
 }
 
 

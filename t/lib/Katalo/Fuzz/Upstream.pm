@@ -211,6 +211,10 @@ sub _response {
                . join '', map { "<!--# include virtual=\"$_\" -->" }
                           grep { defined } $do->{ssi};
 
+    $body = '{"error":{"code":"rate_limited","message":"m","retryable":true,'
+            . "\"retry_after\":$do->{rb}}}" if defined $do->{rb};
+    push @head, "Retry-After: $do->{ra}" if defined $do->{ra};
+    push @head, 'X-Who: service' if $do->{who};
     $body .= 'y' x 9000 if $do->{big} && !defined $first;
     push @head, 'ETag: "v1"' if $do->{etag} || $do->{range};
     push @head, 'X-Accel-Expires: @1' if ($do->{cache} // '') eq 'exp';

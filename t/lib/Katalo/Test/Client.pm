@@ -22,7 +22,7 @@ use Katalo::Test::Tool;
 
 # port, tls (0), name (localhost: SNI and certificate), certificate (none; a
 # name of Katalo::Test::Certificates, or [certificate, key], two files), timeout
-# (60 seconds, and more under a tool)
+# (180 seconds, and more under a tool)
 sub new {
     my ($class, %option) = @_;
     my $name = $option{name} // 'localhost';

@@ -12,6 +12,7 @@ use POSIX ();
 use Katalo::Test::Certificates qw(certificate);
 use Katalo::Test::Process qw(slurp);
 use Katalo::Test::Response;
+use Katalo::Test::Tool;
 
 our @EXPORT_OK = qw(curl curl_has);
 
@@ -19,11 +20,13 @@ our @EXPORT_OK = qw(curl curl_has);
 sub curl {
     my (@arguments) = @_;
     my $errors = File::Temp->new;
+    my $seconds = Katalo::Test::Process::PATIENCE
+                  * Katalo::Test::Tool::slowness();
 
     my $pid = open(my $pipe, '-|') // die "fork: $!\n";
     if ($pid == 0) {
         open STDERR, '>', "$errors";
-        exec 'curl', '-sS', '-i', '--noproxy', '*', '--max-time', 60,
+        exec 'curl', '-sS', '-i', '--noproxy', '*', '--max-time', $seconds,
              '--cacert', certificate('ca'), @arguments
             or POSIX::_exit(127);
     }

@@ -23,6 +23,9 @@ use Katalo::Test::Process qw(wait_until slurp);
 
 our @EXPORT_OK = qw(writes_to);
 
+# Seconds that a busy machine may take to read the symbols, and to get there.
+use constant PATIENCE => 300;
+
 # the first argument of a system call
 my %argument = (x86_64 => '$rdi', aarch64 => '$x0');
 
@@ -80,7 +83,7 @@ sub _is_there {
     wait_until(sub {
         return -e $path
                || waitpid($self->{pid}, POSIX::WNOHANG()) == $self->{pid};
-    }, 60);
+    }, PATIENCE);
 
     return -e $path;
 }

@@ -16,7 +16,7 @@ our @EXPORT_OK = qw(wait_until children serves title slurp);
 
 # Seconds that a busy machine may take for anything; a test that succeeds does
 # not wait for their end.
-use constant PATIENCE => 60;
+use constant PATIENCE => 180;
 
 my $owner = $$;
 my %running;

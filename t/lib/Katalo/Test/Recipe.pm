@@ -34,7 +34,7 @@ sub recipe {
 sub localize {
     my ($text) = @_;
 
-    $text =~ s/^load_module .*;$//mg;
+    $text =~ s/^(?:load_module|user) .*;$//mg;
     $text =~ s{file:/\S*/([\w.-]+)}{file:%KEY:$1%}g;
     $text =~ s/(?<=listen )( +)[\d.]+:(\d+)/${1}127.0.0.1:%PORT$2%/g;
     $text =~ s{(?<=_log  )( *)/var/log/(?:nginx|katalo)}{$1%PREFIX%/logs}g;

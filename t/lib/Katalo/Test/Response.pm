@@ -58,6 +58,13 @@ sub interim { return $_[0]{interim} }
 # Was the body all there, by its own framing?
 sub complete { return $_[0]{complete} }
 
+# Does the server close the connection after it?
+sub closes {
+    my ($self) = @_;
+
+    return lc($self->header('Connection') // '') eq 'close';
+}
+
 # curl's exit code and messages
 sub exit { return $_[0]{exit} }
 sub error { return $_[0]{error} }

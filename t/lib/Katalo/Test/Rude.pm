@@ -16,9 +16,9 @@ package Katalo::Test::Rude;
 use strict;
 use warnings;
 
+use parent qw(Katalo::Test::Prepared);
+
 use IO::Select;
-use IO::Socket::INET;
-use POSIX ();
 use Socket qw(SOL_SOCKET SO_LINGER);
 
 use Katalo::Test::Port qw(free_port);
@@ -33,35 +33,11 @@ my %said = (
 
 sub new {
     my ($class) = @_;
-    my $self = bless { port => { refused => free_port() }, owner => $$ },
-                     $class;
-    my %listener;
+    my $self = $class->SUPER::new(map { $_ => $_ } @kinds);
 
-    for my $kind (@kinds) {
-        my $socket = IO::Socket::INET->new(
-            LocalAddr => '127.0.0.1', Listen => 511, ReuseAddr => 1,
-            LocalPort => $self->{port}{$kind} = free_port())
-            or die "listening: $!\n";
-        $listener{ fileno $socket } = [$socket, $kind];
-    }
-
-    $self->{pid} = fork() // die "fork: $!\n";
-
-    if ($self->{pid} == 0) {
-        $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
-        $SIG{PIPE} = 'IGNORE';
-        eval { $self->_serve(\%listener) };
-        POSIX::_exit(1);
-    }
+    $self->{port}{refused} = free_port();
 
     return $self;
-}
-
-
-sub port {
-    my ($self, $kind) = @_;
-
-    return $self->{port}{$kind} // die "no server is $kind\n";
 }
 
 
@@ -115,19 +91,6 @@ sub _treat {
     delete $open->{ fileno $client };
 
     return close $client;
-}
-
-
-sub DESTROY {
-    my ($self) = @_;
-
-    return if $self->{owner} != $$;
-
-    local ($?, $!);
-    kill 'TERM', $self->{pid};
-    waitpid $self->{pid}, 0;
-
-    return;
 }
 
 1;

@@ -76,13 +76,20 @@ sub directory {
 }
 
 
-# what everybody may see, what root may see, and a core dump
+# what everybody may see, what root may see, and a core dump, unless the process
+# leaves meanwhile, as the one that loads nginx's cache does after a minute
 sub process {
     my ($self, $name, $pid, $directory) = @_;
 
     $self->text("$name: $_", slurp("/proc/$pid/$_")) for qw(cmdline environ);
 
-    my $core = core_dump($pid, "$directory/core.$pid");
+    my $core = eval { core_dump($pid, "$directory/core.$pid") };
+
+    if (!$core) {
+        return if slurp("/proc/$pid/cmdline") eq '';
+        die $@;
+    }
+
     $self->file("$name: core dump", $core);
     unlink $core, "$core.log";
 

@@ -22,14 +22,16 @@ my $tool = $ENV{TEST_NGINX_TOOL} // '';
 my %skipped = (
     asan => {
         'daemon.t' => 'memory is locked, and the tool makes mlock() do nothing',
-        'many_keys.t' => 'compares processor time, and the tool takes most',
+        'many_keys.t' => 'replaces functions that the tool replaces, too',
         'memory.t' => 'looks at mappings, and the tool has terabytes of them',
+        'no_memory.t' => 'replaces malloc(), and so does the tool',
         'secret_scan.t' => 'dumps memory, and the tool keeps what was freed',
     },
     valgrind => {
         'key_sources.t' => 'counts copies of a key, and the tool has its own',
         'daemon.t' => 'looks at mappings, and the tool has its own',
         'memory.t' => 'looks at mappings, and the tool has its own',
+        'no_memory.t' => 'replaces malloc(), and so does the tool',
         'secret_scan.t' => 'dumps memory, and the tool keeps what was freed',
     },
 );

@@ -29,6 +29,7 @@ use JSON::PP qw(decode_json);
 use Test::More;
 
 use Katalo::Test qw(gateway_http wait_until redact);
+use Katalo::Test::Process qw(slurp);
 
 our @EXPORT_OK = qw(usage_lines parse_lines wait_for_lines deltas totals
                     adds_up requests rotate usage_http cut_off repeated
@@ -74,9 +75,12 @@ sub usage_lines {
     my $text = '';
 
     for my $path (glob $gateway->prefix . "/$pattern") {
-        open my $file, '<', $path or die "$path: $!\n";
-        local $/;
-        $text .= (<$file> // '') . "\n";
+        my $content;
+
+        # the last line may be in the middle of being written
+
+        wait_until(sub { ($content = slurp($path)) =~ /(?:\A|\n)\z/ }, 1);
+        $text .= "$content\n";
     }
 
     return parse_lines($text);
@@ -137,7 +141,7 @@ sub wait_for_lines {
 
         for my $file (glob $path) {
             open my $fh, '<', $file or next;
-            $n += !/"consumer":/ while <$fh>;
+            $n += /\n\z/ && !/"consumer":/ while <$fh>;
         }
         return $n;
     };
@@ -185,16 +189,25 @@ sub deltas {
 }
 
 
-# The greatest there are: of each counter, the last.
+# The greatest there are: of each counter, the last.  A consumer that gave way
+# and is there again begins at zero.
 sub totals {
-    my %total;
+    my (%total, %before);
 
     for my $line (@_) {
         my %count = flat($line->{total});
+        my %delta = flat($line->{delta});
         my $last = $total{name_of($line)} //= {};
+        my $before = $before{name_of($line)} //= {};
+
+        %$before = %$last if defined $line->{consumer}
+                             && !grep { $count{$_} != ($delta{$_} // 0) }
+                                      keys %count;
 
         for (keys %count) {
-            $last->{$_} = $count{$_} if $count{$_} > ($last->{$_} // -1);
+            my $n = $count{$_} + ($before->{$_} // 0);
+
+            $last->{$_} = $n if $n > ($last->{$_} // -1);
         }
     }
 
@@ -246,6 +259,11 @@ sub adds_up {
         fail("$title: a line is missing")
             if grep { !$run->{$_} } 1 .. keys %$run;
     }
+
+    # files are read in any order
+
+    @lines = sort { ($a->{id} =~ /(\d+)\z/)[0] <=> ($b->{id} =~ /(\d+)\z/)[0] }
+                  @lines;
 
     return is_deeply(by_name(deltas(@lines), 'sum'),
                      by_name(totals(@lines), 'max'),
