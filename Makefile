@@ -209,7 +209,7 @@ run: deps-demo
 ## (TESTS=t/harness.t chooses, JOBS=1 one at a time)
 test: deps
 	$(module)
-	@prove -j$(JOBS) $(TESTS) < /dev/null
+	@t/prove -j$(JOBS) $(TESTS)
 
 ## the same with a whole nginx, of Debian's source
 test-static: deps
@@ -246,29 +246,29 @@ test-valgrind: deps
 test-monitoring:
 	@t/packages $(MONITORING_PACKAGES)
 	$(module)
-	@prove -j$(JOBS) $(call chosen,t/monitoring) < /dev/null
+	@t/prove -j$(JOBS) $(call chosen,t/monitoring)
 
 ## docs/examples, with the programs that read them
 test-examples:
 	@t/packages $(EXAMPLE_PACKAGES)
 	$(module)
-	@prove -j$(JOBS) $(call chosen,t/examples) < /dev/null
+	@t/prove -j$(JOBS) $(call chosen,t/examples)
 
 ## images are built and run (root only, in about 5 minutes)
 test-container:
 	@t/packages $(CONTAINER_PACKAGES)
-	@prove $(call chosen,t/container) < /dev/null
+	@t/prove $(call chosen,t/container)
 
 ## killed workers, reloads and the like, under load
 test-faults: deps
 	$(module)
-	@prove -j$(JOBS) $(call chosen,$(FAULTS)) < /dev/null
+	@t/prove -j$(JOBS) $(call chosen,$(FAULTS))
 
 ## the wall and the status page, with Chromium
 test-browser:
 	@t/packages $(BROWSER_PACKAGES)
 	$(module)
-	@prove $(call chosen,t/browser) < /dev/null
+	@t/prove $(call chosen,t/browser)
 
 ## the tests with the nginx of other Debian releases
 ## (SUITES=trixie chooses, SUITES=mainline the newest; root only)
@@ -288,7 +288,7 @@ test-deb:
 test-cost:
 	@t/packages $(COST_PACKAGES)
 	$(module)
-	@prove $(call chosen,t/bench) < /dev/null
+	@t/prove $(call chosen,t/bench)
 
 ## what a request costs, beside other ways to do it
 bench:
