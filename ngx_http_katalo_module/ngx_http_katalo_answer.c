@@ -162,7 +162,7 @@ ngx_http_katalo_answer_retry_unread(ngx_http_upstream_t *u, ngx_msec_t *msec)
         return ngx_http_katalo_retry_json(p, last, msec);
     }
 
-    /* the first chunk, RFC 9112, 7.1: a number may go on in the next one */
+    /* the first chunk, RFC 9112, 7.1; a number at its end may be incomplete */
 
     while (p < last && isxdigit(*p)) {
         p++;

@@ -145,8 +145,10 @@ ngx_http_katalo_consumed_unlink(ngx_http_katalo_usage_t *usage,
  *   not meet the entry any more finds them there.
  *
  * So the difference is never too great.  It may be too small, as requests come
- * and entries give way meanwhile: what was shown before stays then.  NGX_AGAIN:
- * a process is between, nothing is known.
+ * and entries give way meanwhile: what was shown before stays then.
+ *
+ * Returns NGX_AGAIN if a process has counted a request for its id, and not yet
+ * for its consumer: the difference may be too great.
  */
 
 static ngx_int_t
@@ -318,6 +320,11 @@ ngx_http_katalo_consumed_read(ngx_http_katalo_usage_t *usage, ngx_uint_t place,
 
     } else {
         row->row = (place - size) % sh->rows;
+
+        if (sh->keys[row->row].name.len == 0) {
+            return NGX_DECLINED;
+        }
+
         row->consumer.len = (place - size) / sh->rows;
         row->data[0] = '*';
     }
@@ -326,7 +333,10 @@ ngx_http_katalo_consumed_read(ngx_http_katalo_usage_t *usage, ngx_uint_t place,
     row->last_used = counts->last_used;
     row->requests = ngx_http_katalo_consumed_requests(counts->counters);
 
-    /* there may be a response only: its request counted for another one */
+    /*
+     * There may be responses and no request: the consumer of the request had
+     * given way, and its response counted as "*".
+     */
 
     rc = NGX_DECLINED;
 

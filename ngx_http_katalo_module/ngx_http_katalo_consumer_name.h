@@ -94,7 +94,10 @@ ngx_http_katalo_consumer_name_hash(ngx_str_t *name, uint64_t seed,
 }
 
 
-/* as ngx_memcmp() == 0, without a call; the first bytes are the last ones */
+/*
+ * As ngx_memcmp() == 0, without a call: words from the end to the beginning,
+ * where the last one may overlap the one before.
+ */
 
 static ngx_inline ngx_uint_t
 ngx_http_katalo_consumer_name_same(u_char *one, u_char *two, size_t len)

@@ -7,6 +7,8 @@
 #include "ngx_http_katalo_consumers.h"
 
 
+static ngx_http_katalo_sh_consumer_t *ngx_http_katalo_consumers_oldest(
+    ngx_http_katalo_usage_t *usage);
 static ngx_http_katalo_sh_consumer_t *ngx_http_katalo_consumers_take(
     ngx_http_katalo_usage_t *usage, ngx_uint_t row,
     ngx_http_katalo_consumer_t *consumer);
@@ -24,12 +26,12 @@ ngx_http_katalo_consumers_lock(ngx_http_katalo_usage_t *usage)
     /* as ngx_shmtx_trylock(), inline */
 
     if (!ngx_atomic_cmp_set(usage->consumers_mutex->lock, 0, ngx_pid)) {
-        ngx_http_katalo_zone_take(usage->consumers_mutex);
+        ngx_http_katalo_zone_take(usage, usage->consumers_mutex);
     }
 
 #else
 
-    ngx_http_katalo_zone_take(usage->consumers_mutex);
+    ngx_http_katalo_zone_take(usage, usage->consumers_mutex);
 
 #endif
 
@@ -138,7 +140,10 @@ ngx_http_katalo_consumers_start(ngx_http_katalo_usage_t *usage, ngx_uint_t row,
 }
 
 
-/* its entry may be another one's: the request is counted, and stays */
+/*
+ * Where the entry has given way to another consumer, the response counts as
+ * "*", and the request stays where it was counted.
+ */
 
 void
 ngx_http_katalo_consumers_finish(ngx_http_katalo_usage_t *usage,
@@ -163,6 +168,33 @@ ngx_http_katalo_consumers_finish(ngx_http_katalo_usage_t *usage,
 }
 
 
+/*
+ * The longest unused one that may give way.  A line that is pending may stay so
+ * for long, and for ever once there is no usage log: its entry is passed over.
+ */
+
+static ngx_http_katalo_sh_consumer_t *
+ngx_http_katalo_consumers_oldest(ngx_http_katalo_usage_t *usage)
+{
+    ngx_http_katalo_sh_line_t       *line;
+    ngx_http_katalo_sh_consumer_t   *entry;
+    ngx_http_katalo_sh_consumers_t  *csh;
+
+    csh = usage->consumers;
+    line = &usage->sh->line;
+    entry = &csh->entries[csh->oldest];
+
+    if (line->pending
+        && line->counts == &entry->counts
+        && entry->newer != NGX_HTTP_KATALO_NONE)
+    {
+        entry = &csh->entries[entry->newer];
+    }
+
+    return entry;
+}
+
+
 /* an entry for a consumer that has none, or NULL */
 
 static ngx_http_katalo_sh_consumer_t *
@@ -177,7 +209,8 @@ ngx_http_katalo_consumers_take(ngx_http_katalo_usage_t *usage, ngx_uint_t row,
     csh = usage->consumers;
 
     if (csh->free == NGX_HTTP_KATALO_NONE
-        && ngx_http_katalo_consumers_free(usage, &csh->entries[csh->oldest])
+        && ngx_http_katalo_consumers_free(usage,
+                                     ngx_http_katalo_consumers_oldest(usage))
            != NGX_OK)
     {
         return NULL;
@@ -187,7 +220,10 @@ ngx_http_katalo_consumers_take(ngx_http_katalo_usage_t *usage, ngx_uint_t row,
     entry = &csh->entries[n];
     bucket = ngx_http_katalo_consumers_bucket(csh, row, consumer->hash);
 
-    /* whoever finds it before its serial is there counts nothing in it */
+    /*
+     * The tags are those of the next serial already: a process that reads the
+     * serial before it changes counts nothing here.
+     */
 
     serial = entry->serial + 1;
 

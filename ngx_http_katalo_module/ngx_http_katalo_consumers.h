@@ -16,9 +16,10 @@
  * tag, the low bits of the serial of its entry, and the count.  It is changed
  * by compare and swap, and only if it has the tag of the serial that a process
  * has seen, so that nothing is counted for another consumer.  Before an entry
- * gives way, its words get the tag of the next serial: its counts are final.  A
- * process that is killed then, or finds that the usage log has not all of them,
- * leaves the words as they are: under the mutex, counting ignores tags.
+ * gives way, its words get the tag of the next serial: its counts are final.
+ * The new tags stay if the process is killed then, or if the usage log lacks
+ * some of the counts.  Under the mutex tags are ignored, and the next count
+ * corrects them.
  */
 
 

@@ -21,7 +21,7 @@ ngx_http_katalo_consumers_zone_add(ngx_conf_t *cf,
     size_t           size;
     ngx_shm_zone_t  *shm_zone;
 
-    static ngx_str_t  name = ngx_string("katalo_consumers");
+    static ngx_str_t  name = ngx_string("ngx_http_katalo_consumers");
 
     size = sizeof(ngx_http_katalo_sh_consumers_t)
            + ngx_http_katalo_consumers_zone_buckets(n) * sizeof(ngx_atomic_t)
@@ -60,8 +60,6 @@ ngx_http_katalo_consumers_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     if (shm_zone->noreuse) {
         old = NULL;
     }
-
-    shm_zone->noreuse = 0;
 
     usage = shm_zone->data;
     shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;

@@ -21,6 +21,7 @@
 #include "ngx_http_katalo_operation.h"
 #include "ngx_http_katalo_refusal.h"
 #include "ngx_http_katalo_state.h"
+#include "ngx_http_katalo_usage.h"
 
 
 static ngx_int_t ngx_http_katalo_cooldown_handler(ngx_http_request_t *r);
@@ -49,6 +50,15 @@ ngx_http_katalo_cooldown_handler(ngx_http_request_t *r)
         {
             return ngx_http_katalo_cooldown_refuse(r, ctx,
                                                    until - ngx_current_msec);
+        }
+
+        if (ctx->stripped) {
+            ngx_http_katalo_usage_count(ctx->key, NGX_HTTP_KATALO_STRIPPED);
+        }
+
+        if (ctx->reported) {
+            ngx_http_katalo_usage_count(ctx->key,
+                                        NGX_HTTP_KATALO_BROWSER_REPORTED);
         }
     }
 

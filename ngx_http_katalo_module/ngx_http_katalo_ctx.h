@@ -44,10 +44,10 @@ struct ngx_http_katalo_ctx_s {
     ngx_event_get_peer_pt            get_peer;
     ngx_http_katalo_finalize_pt      finalize_request;
     ngx_http_katalo_reinit_pt        reinit_request;
-    ngx_http_katalo_verify_t        *verify;    /* these three may be NULL */
-    ngx_event_free_peer_pt           free_peer;
-    ngx_buf_t                       *body;      /* its beginning, of a 429 */
-    ngx_uint_t                       states;    /* first of r's that is its */
+    ngx_http_katalo_verify_t        *verify;    /* or NULL */
+    ngx_event_free_peer_pt           free_peer; /* or NULL */
+    ngx_buf_t                       *body;      /* start of a 429's, or NULL */
+    ngx_uint_t                       states;    /* index in upstream_states */
     ngx_uint_t                       slot;
     union {
         ngx_msec_t                   started;
@@ -62,6 +62,8 @@ struct ngx_http_katalo_ctx_s {
     };
     ngx_http_katalo_decision_e       decision;
     unsigned                         made:1;    /* idempotency, not sent */
+    unsigned                         stripped:1;  /* counted once passed */
+    unsigned                         reported:1;
     ngx_http_katalo_consumer_t       consumer;
 
     ngx_http_upstream_t             *upstream;  /* has the key */

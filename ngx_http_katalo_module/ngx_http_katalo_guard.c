@@ -119,15 +119,11 @@ ngx_http_katalo_guard_handler(ngx_http_request_t *r)
         }
     }
 
-    if (flags & NGX_HTTP_KATALO_CREDENTIAL) {
-        ngx_http_katalo_usage_count(ctx->key, NGX_HTTP_KATALO_STRIPPED);
-    }
+    /* it may be refused yet */
 
-    if (klcf->browser == NGX_HTTP_KATALO_BROWSER_REPORT
-        && (flags & NGX_HTTP_KATALO_FROM_BROWSER))
-    {
-        ngx_http_katalo_usage_count(ctx->key, NGX_HTTP_KATALO_BROWSER_REPORTED);
-    }
+    ctx->stripped = (flags & NGX_HTTP_KATALO_CREDENTIAL) != 0;
+    ctx->reported = klcf->browser == NGX_HTTP_KATALO_BROWSER_REPORT
+                    && (flags & NGX_HTTP_KATALO_FROM_BROWSER);
 
     /* an error_page of a refusal may lead here */
 

@@ -59,7 +59,8 @@ struct ngx_http_katalo_key_s {
 
     unsigned                         changed:1; /* at the last read */
     unsigned                         uncounted:1;
-    unsigned                         placed:1;  /* has a row since now */
+    unsigned                         full:1;    /* to be logged */
+    unsigned                         placed:1;  /* got a row just now */
     unsigned                         optional:1;
 
     /* an optional key whose source was unusable at the start; why */

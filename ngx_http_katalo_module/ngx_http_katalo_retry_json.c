@@ -54,7 +54,7 @@ ngx_http_katalo_retry_json(u_char *p, u_char *last, ngx_msec_t *msec)
             name.len = p - name.data;
             break;
 
-        /* of a member: what follows a string is not its value */
+        /* the string before it was the name of a member */
 
         case ':':
             if (depth == 1) {
@@ -83,7 +83,10 @@ ngx_http_katalo_retry_json_same(ngx_str_t *name, const char *text)
 }
 
 
-/* strtod() knows words and hexadecimal, too; what is cut off may go on */
+/*
+ * strtod() gets digits and signs only, since it accepts "inf" and hexadecimal.
+ * A number at the end of the data may be incomplete.
+ */
 
 static ngx_int_t
 ngx_http_katalo_retry_json_number(u_char *p, u_char *last, ngx_msec_t *msec)

@@ -30,7 +30,7 @@ static ngx_uint_t ngx_http_katalo_rows_is(ngx_http_katalo_sh_key_t *shkey,
     ngx_http_katalo_key_t *key);
 
 
-void
+ngx_uint_t
 ngx_http_katalo_rows_init(ngx_http_katalo_usage_t *usage)
 {
     ngx_uint_t               i, missing;
@@ -51,14 +51,7 @@ ngx_http_katalo_rows_init(ngx_http_katalo_usage_t *usage)
         key[i]->uncounted = (key[i]->row == NGX_HTTP_KATALO_NONE);
     }
 
-    if (missing) {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "katalo: \"katalo_zone\" is full of keys that old "
-                      "worker processes still use, or whose counts the usage "
-                      "log does not have yet: requests with %ui other keys "
-                      "are not counted by key until there is room, set a "
-                      "larger \"katalo_zone\"", missing);
-    }
+    return missing;
 }
 
 
@@ -186,9 +179,10 @@ ngx_http_katalo_rows_set(ngx_http_katalo_key_t *key, ngx_uint_t row)
 
 
 /*
- * A row that is free, or else one that can be emptied, or NONE.  "next" goes
- * over all rows twice, once for all keys: no row that was passed over becomes
- * free meanwhile.
+ * A row that is free, or else one that can be emptied, or NONE.  The first pass
+ * over the rows looks for free ones, the second one empties.  "next" is kept
+ * from one key to the next, since a row that was skipped does not become free
+ * meanwhile.
  */
 
 static ngx_uint_t
@@ -229,6 +223,8 @@ ngx_http_katalo_rows_empty(ngx_http_katalo_usage_t *usage, ngx_uint_t row)
         ngx_http_katalo_slots_want(usage);
         return 0;
     }
+
+    sh->keys[row].current = NGX_HTTP_KATALO_NONE;
 
     while (sh->keys[row].slots != NGX_HTTP_KATALO_NONE) {
         ngx_http_katalo_slots_evict(usage, sh->keys[row].slots);

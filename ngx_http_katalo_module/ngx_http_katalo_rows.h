@@ -14,8 +14,8 @@
 /* Rows of the zone, one for each key name.  The caller has the mutex. */
 
 
-/* rows for the keys of this configuration; an error is logged of the others */
-void ngx_http_katalo_rows_init(ngx_http_katalo_usage_t *usage);
+/* rows for the keys of this configuration; returns how many have none */
+ngx_uint_t ngx_http_katalo_rows_init(ngx_http_katalo_usage_t *usage);
 
 /* the process holds the rows of its keys */
 void ngx_http_katalo_rows_init_process(ngx_http_katalo_usage_t *usage);

@@ -58,6 +58,8 @@ ngx_http_katalo_state_publish(ngx_http_katalo_key_t *key)
 
     ngx_http_katalo_zone_unlock(usage);
 
+    ngx_http_katalo_state_log_full(key);
+
     key->published = ngx_current_msec;
 }
 
@@ -93,15 +95,25 @@ ngx_http_katalo_state_take(ngx_http_katalo_key_t *key)
         return;
     }
 
-    if (!key->uncounted) {
-        key->uncounted = 1;
+    key->full = !key->uncounted;
+    key->uncounted = 1;
+}
 
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "katalo: \"katalo_zone\" is full, requests with key "
-                      "\"%V\" id \"%V\" are not counted by key until there "
-                      "is room, set a larger \"katalo_zone\"",
-                      &key->name, &key->id);
+
+void
+ngx_http_katalo_state_log_full(ngx_http_katalo_key_t *key)
+{
+    if (!key->full) {
+        return;
     }
+
+    key->full = 0;
+
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "katalo: \"katalo_zone\" is full, requests with key "
+                  "\"%V\" id \"%V\" are not counted by key until there "
+                  "is room, set a larger \"katalo_zone\"",
+                  &key->name, &key->id);
 }
 
 

@@ -24,6 +24,9 @@ void ngx_http_katalo_state_publish(ngx_http_katalo_key_t *key);
 /* holds the slot of the key's id, if there is room; the caller has the mutex */
 void ngx_http_katalo_state_take(ngx_http_katalo_key_t *key);
 
+/* without the mutex: logs that there was no room, if that is new */
+void ngx_http_katalo_state_log_full(ngx_http_katalo_key_t *key);
+
 /* is the id that this process has the current one? */
 ngx_uint_t ngx_http_katalo_state_current(ngx_http_katalo_key_t *key);
 

@@ -18,7 +18,7 @@ ngx_http_katalo_stripes_join(ngx_http_katalo_usage_t *usage)
     ngx_uint_t             n, slot;
     ngx_http_katalo_sh_t  *sh;
 
-    /* a single process stays where it is, with another configuration */
+    /* a single process keeps its stripe and its place when it reloads */
 
     if (usage->process) {
         return;
@@ -195,7 +195,7 @@ ngx_http_katalo_stripes_in_flight(ngx_http_katalo_usage_t *usage,
 }
 
 
-/* what one that was killed has counted for an id only, no consumer gets */
+/* what a killed process counted for an id only has no consumer */
 
 ngx_uint_t
 ngx_http_katalo_stripes_between(ngx_http_katalo_usage_t *usage)

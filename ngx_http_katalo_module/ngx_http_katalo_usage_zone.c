@@ -30,7 +30,7 @@ ngx_http_katalo_usage_zone_add(ngx_conf_t *cf,
     ngx_http_katalo_key_t   **key;
     ngx_http_katalo_usage_t  *usage;
 
-    static ngx_str_t  name = ngx_string("katalo_usage");
+    static ngx_str_t  name = ngx_string("ngx_http_katalo_usage");
 
     usage = ngx_pcalloc(cf->pool, sizeof(ngx_http_katalo_usage_t));
     if (usage == NULL) {
@@ -94,10 +94,6 @@ ngx_http_katalo_usage_zone_create(ngx_shm_zone_t *shm_zone, void *data)
     if (shm_zone->noreuse) {
         old = NULL;
     }
-
-    /* only now: nginx looks at it again when the next one is in use */
-
-    shm_zone->noreuse = 0;
 
     usage = shm_zone->data;
     usage->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
@@ -185,7 +181,7 @@ ngx_http_katalo_usage_zone_workers(ngx_http_katalo_usage_t *usage)
 void
 ngx_http_katalo_usage_zone_init(ngx_http_katalo_usage_t *usage)
 {
-    ngx_uint_t               i;
+    ngx_uint_t               i, missing;
     ngx_http_katalo_key_t  **key;
 
     /* the new configuration is in use: nginx frees the zones of the old one */
@@ -195,15 +191,30 @@ ngx_http_katalo_usage_zone_init(ngx_http_katalo_usage_t *usage)
         usage->replaced->zones[1]->noreuse = 1;
     }
 
+    /* only now: nginx frees new zones of a configuration that is refused */
+
+    usage->zones[0]->noreuse = 0;
+    usage->zones[1]->noreuse = 0;
+
     ngx_http_katalo_zone_lock(usage);
 
     usage->generation = ++usage->sh->generation;
 
     ngx_http_katalo_usage_log_init(usage);
-    ngx_http_katalo_rows_init(usage);
-    ngx_http_katalo_zone_init_columns(usage);
+    missing = ngx_http_katalo_rows_init(usage);
 
     ngx_http_katalo_zone_unlock(usage);
+
+    if (missing) {
+        ngx_log_error(NGX_LOG_ERR, usage->cycle->log, 0,
+                      "katalo: \"katalo_zone\" is full of keys that old "
+                      "worker processes still use, or whose counts the usage "
+                      "log does not have yet: requests with %ui other keys "
+                      "are not counted by key until there is room, set a "
+                      "larger \"katalo_zone\"", missing);
+    }
+
+    ngx_http_katalo_zone_init_columns(usage);
 
     key = usage->conf->keys.elts;
 
@@ -237,6 +248,10 @@ ngx_http_katalo_usage_zone_init_process(ngx_http_katalo_usage_t *usage)
     }
 
     ngx_http_katalo_zone_unlock(usage);
+
+    for (i = 0; i < usage->conf->keys.nelts; i++) {
+        ngx_http_katalo_state_log_full(key[i]);
+    }
 
     ngx_http_katalo_usage_log_init_process(usage);
 }

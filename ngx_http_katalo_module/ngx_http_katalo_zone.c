@@ -13,6 +13,7 @@
 
 static size_t ngx_http_katalo_zone_size(ngx_uint_t rows, ngx_uint_t stripes);
 static size_t ngx_http_katalo_zone_stripe_size(ngx_uint_t rows);
+static void ngx_http_katalo_zone_free_dead(ngx_shmtx_t *mutex);
 static void ngx_http_katalo_zone_sum(ngx_http_katalo_sh_t *sh,
     ngx_atomic_t *counters, uint64_t *totals, ngx_uint_t n);
 static ngx_uint_t ngx_http_katalo_zone_column(ngx_http_katalo_sh_t *sh,
@@ -122,29 +123,40 @@ ngx_http_katalo_zone_init_row(ngx_http_katalo_sh_key_t *shkey)
 
 
 void
-ngx_http_katalo_zone_take(ngx_shmtx_t *mutex)
+ngx_http_katalo_zone_take(ngx_http_katalo_usage_t *usage, ngx_shmtx_t *mutex)
 {
-    ngx_pid_t  pid;
-    siginfo_t  info;
-
     if (ngx_process != NGX_PROCESS_MASTER) {
         ngx_shmtx_lock(mutex);
         return;
     }
 
-    while (!ngx_shmtx_trylock(mutex)) {
-        pid = (ngx_pid_t) *mutex->lock;
-        info.si_pid = 0;
+    /* a living process that has one may wait for the other */
 
-        if (pid
-            && waitid(P_PID, pid, &info, WEXITED|WNOHANG|WNOWAIT) == 0
-            && info.si_pid == pid)
-        {
-            (void) ngx_shmtx_force_unlock(mutex, pid);
-            continue;
-        }
+    while (!ngx_shmtx_trylock(mutex)) {
+        ngx_http_katalo_zone_free_dead(&usage->shpool->mutex);
+        ngx_http_katalo_zone_free_dead(usage->consumers_mutex);
 
         ngx_msleep(1);
+    }
+}
+
+
+/* as nginx does once it has SIGCHLD: unlocks what a dead process has locked */
+
+static void
+ngx_http_katalo_zone_free_dead(ngx_shmtx_t *mutex)
+{
+    ngx_pid_t  pid;
+    siginfo_t  info;
+
+    pid = (ngx_pid_t) *mutex->lock;
+    info.si_pid = 0;
+
+    if (pid
+        && waitid(P_PID, pid, &info, WEXITED|WNOHANG|WNOWAIT) == 0
+        && info.si_pid == pid)
+    {
+        (void) ngx_shmtx_force_unlock(mutex, pid);
     }
 }
 
@@ -152,7 +164,7 @@ ngx_http_katalo_zone_take(ngx_shmtx_t *mutex)
 void
 ngx_http_katalo_zone_lock(ngx_http_katalo_usage_t *usage)
 {
-    ngx_http_katalo_zone_take(&usage->shpool->mutex);
+    ngx_http_katalo_zone_take(usage, &usage->shpool->mutex);
 }
 
 

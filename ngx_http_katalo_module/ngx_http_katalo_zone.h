@@ -66,7 +66,7 @@ typedef struct {
 } ngx_http_katalo_used_t;
 
 
-/* "used" without a consumer, then with one */
+/* used[0]: requests without a consumer, used[1]: requests with one */
 
 typedef struct {
     ngx_atomic_t                  counters[NGX_HTTP_KATALO_ID_COUNTERS];
@@ -109,9 +109,11 @@ typedef struct {
     ngx_uint_t                    unreadable;   /* by workers */
 
     /*
-     * Without a consumer: what was shown last, and the times of ids that are
-     * gone.  Consumers without room.  Ids that are gone, less consumers that
-     * are; changed under the mutex of the consumers.
+     * nobody  requests without a consumer, as shown last, and the times of ids
+     *         that have left the row
+     * others  consumers that found no room
+     * gone    counts of ids that have left the row, less those of consumers
+     *         that have given way; under the mutex of the consumers
      */
     ngx_http_katalo_sh_counts_t   nobody;
     ngx_http_katalo_sh_counts_t   others;
@@ -171,7 +173,7 @@ typedef struct {
     ngx_uint_t                    slots;
     ngx_uint_t                    stripes;
     ngx_uint_t                    stripes_used;
-    ngx_uint_t                    processes;    /* slots of them, so far */
+    ngx_uint_t                    processes;    /* highest slot, plus 1 */
     size_t                        stripe_size;
     ngx_uint_t                    hand;     /* the slot to look at next */
     ngx_uint_t                    generation;   /* of the latest conf */
@@ -268,9 +270,11 @@ void ngx_http_katalo_zone_init_row(ngx_http_katalo_sh_key_t *shkey);
 
 /*
  * Takes a mutex, or the zone's.  A master that waits for it sees no SIGCHLD,
- * which would unlock it for a worker that was killed: so it looks by itself.
+ * on which nginx unlocks the mutexes of a worker that was killed: so it looks by
+ * itself.
  */
-void ngx_http_katalo_zone_take(ngx_shmtx_t *mutex);
+void ngx_http_katalo_zone_take(ngx_http_katalo_usage_t *usage,
+    ngx_shmtx_t *mutex);
 void ngx_http_katalo_zone_lock(ngx_http_katalo_usage_t *usage);
 void ngx_http_katalo_zone_unlock(ngx_http_katalo_usage_t *usage);
 
@@ -281,9 +285,9 @@ void ngx_http_katalo_zone_sum_id(ngx_http_katalo_sh_t *sh, ngx_uint_t slot,
     uint64_t *totals);
 
 /*
- * Finds columns for the operations of the configuration; the caller has the
- * mutex.  Names keep their columns until nginx ends; those that find none are
- * counted as "other".
+ * Finds columns for the operations of the configuration, at a start or reload.
+ * Names keep their columns until nginx ends; those that find none are counted
+ * as "other".
  */
 void ngx_http_katalo_zone_init_columns(ngx_http_katalo_usage_t *usage);
 

@@ -57,6 +57,9 @@ $config->accepts('a map', http => $map,
 $config->accepts('several values', http => $map,
                  consumer => 'katalo_consumer "a-${identity}" $identity;');
 $config->accepts('off', consumer => 'katalo_consumer off;');
+$config->accepts('a zone of a limit by consumer', http => $map
+                 . 'limit_req_zone $katalo_consumer zone=katalo_consumers:1m '
+                 . 'rate=1r/s;', consumer => 'katalo_consumer $identity;');
 
 
 # nothing is said of a consumer

@@ -50,6 +50,7 @@ my $gateway = Katalo::Test->new(
         location /katalo/ { $proxy }
         location /pass/   { $proxy katalo_preflight pass; }
         location /report/ { $proxy katalo_browser report; }
+        location /denied/ { $proxy katalo_browser report; deny all; }
         location /allow/  { $proxy katalo_browser allow;
                             katalo_preflight pass; }
         location /order/  { $proxy katalo_bearer revoked;
@@ -138,6 +139,8 @@ is(outcome('1.1', 'GET', '/report/x-echo', $_), '200 attached',
    "katalo_browser report lets $_->[0] through") for @browser;
 is(outcome('1.1', 'GET', '/report/x-echo'), '200 attached',
    'and what is no browser');
+is($gateway->request('GET', '/denied/x-echo', headers => [$browser[0]])->status,
+   403, 'another module refuses a browser');
 is(outcome('1.1', 'GET', '/allow/x-echo', @browser, @preflight),
    '200 attached', 'katalo_browser allow lets all through');
 is(outcome('1.1', 'OPTIONS', '/allow/x-echo', @preflight), '200 attached',

@@ -23,6 +23,8 @@ my %directives = (
             . 'proxy_set_header Proxy-Authorization $arg_proxy;',
     browser => 'katalo_strip Origin; katalo_browser allow;',
     refused => 'katalo_allow usage;',
+    denied => 'deny all;',
+    nobody => 'katalo_consumer $arg_none;',
     invalid => '');
 my $proxy = 'proxy_pass https://app.katalo.ai/api/v1/;';
 
@@ -196,6 +198,9 @@ for my $case (
     ['GET', '/default', 'katalo_key', 'Origin: a',
      'Authorization: Bearer ' . new_key('client')],
     ['GET', '/refused', 'katalo_key', 'Cookie: a',
+     'Authorization: Bearer kat_live_a.b'],
+    ['GET', '/denied', 'none', 'Authorization: a', 'Cookie: a'],
+    ['GET', '/nobody', 'katalo_key', 'Cookie: a',
      'Authorization: Bearer kat_live_a.b'],
     ['OPTIONS', '/default', 'katalo_key', 'Access-Control-Request-Method: a',
      'Authorization: Bearer kat_live_a.b'])

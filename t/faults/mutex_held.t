@@ -111,7 +111,7 @@ for my $place (@places) {
 settles($gateway, 'at the end');
 
 my @unlocked = $gateway->error_log
-               =~ /zone "katalo_usage" was locked by (\d+)$/mg;
+               =~ /zone "ngx_http_katalo_usage" was locked by (\d+)$/mg;
 is_deeply(\@unlocked, \@killed, 'each had the mutex, which was unlocked');
 ends_well($gateway, killed => \@killed, expected => qr/was locked by \d+$/);
 

@@ -1,0 +1,51 @@
+#!/usr/bin/perl
+
+# Reloads that are refused leave no shared memory behind.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Katalo::Test qw(:all);
+use Katalo::Test::Process qw(slurp);
+use Katalo::Upstream;
+
+my $up = Katalo::Upstream->new;
+my $gateway = Katalo::Test->new(
+    upstream => $up, keys => { production => new_key() },
+    http => gateway_http(http => 'katalo_zone 4m consumers=100;'))->start;
+
+
+sub shared {
+    no warnings 'portable';
+    my $sum = 0;
+    my $maps = slurp('/proc/' . $gateway->master_pid . '/maps');
+
+    while ($maps =~ /^([0-9a-f]+)-([0-9a-f]+) rw-s /mg) {
+        $sum += hex($2) - hex($1);
+    }
+
+    return $sum;
+}
+
+
+my $before = shared();
+cmp_ok($before, '>=', 4 * 1024 * 1024, 'the zone is seen');
+
+for my $n (101 .. 103) {
+    ok(!$gateway->reload(http => gateway_http(http => <<"EOC")), 'refused');
+    katalo_zone 4m consumers=$n;
+    katalo_usage_log %PREFIX%/none/usage.log;
+EOC
+}
+
+ok(wait_until(sub { shared() == $before }), 'there is as much as before');
+
+ok($gateway->reload(http => gateway_http(
+    http => 'katalo_zone 4m consumers=200;')), 'one that is not refused');
+cmp_ok(shared(), '<', $before + 1024 * 1024, 'frees the zones of before');
+
+done_testing();
