@@ -30,9 +30,9 @@ typedef struct {
 
 
 /*
- * A renderer writes at p, and returns the end of its text.  Before each piece
- * status_room() returns where to write: p, or the same place in a larger buffer.
- * If there is no memory for one, each piece overwrites the one before.
+ * A renderer writes at p, and returns the end of its text.  Before each piece,
+ * status_room() returns where to write: p, or the same place in a larger
+ * buffer.  If there is no memory for one, each piece overwrites the one before.
  */
 typedef u_char *(*ngx_http_katalo_renderer_pt)(ngx_http_katalo_page_t *page,
     u_char *p);

@@ -270,8 +270,8 @@ void ngx_http_katalo_zone_init_row(ngx_http_katalo_sh_key_t *shkey);
 
 /*
  * Takes a mutex, or the zone's.  A master that waits for it sees no SIGCHLD,
- * on which nginx unlocks the mutexes of a worker that was killed: so it looks by
- * itself.
+ * on which nginx unlocks the mutexes of a worker that was killed: so it looks
+ * by itself.
  */
 void ngx_http_katalo_zone_take(ngx_http_katalo_usage_t *usage,
     ngx_shmtx_t *mutex);
