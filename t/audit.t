@@ -117,10 +117,11 @@ sub ids {
 
     ask($gateway);
 
+    my $received = $up->received;
     my $slow = $gateway->connection;
     $slow->write("GET /katalo/usage/summary?x-hold HTTP/1.1\r\n"
                  . "Host: a\r\n\r\n");
-    $up->received($up->received + 1);
+    $up->received($received + 1);
 
     for my $n (1, 2, 1, 3 .. 16) {
         my $before = ids($gateway);
