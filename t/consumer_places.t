@@ -21,6 +21,7 @@ my $up = Katalo::Upstream->new;
 my $gateway = Katalo::Test->new(
     upstream => $up, keys => { production => new_key() },
     http => gateway_http(http => <<'EOC', server => <<'EOS'))->start;
+    proxy_read_timeout 1h;
     map $http_x_user $user { default $http_x_user; }
 EOC
         location /named/ {
