@@ -188,9 +188,13 @@ is_deeply([map { $up->auth($_) } $up->received(5)],
 my $query = 'sum without (instance) (katalo_requests_total{job="katalo",'
             . 'operation="usage"})';
 
-ok(wait_until(sub { ($prometheus->value($query) // 0) == 5 }),
-   'Prometheus adds up both');
-is(scalar(my @sums = $prometheus->query($query)), 1, 'in one series');
+my @sums;
+
+ok(wait_until(sub {
+    @sums = $prometheus->query($query);
+    return @sums && $sums[0]{value} == 5;
+}), 'Prometheus adds up both');
+is(scalar @sums, 1, 'in one series');
 
 mount_secret($_, $second, 3) for @gateways;
 ok(wait_until(sub {

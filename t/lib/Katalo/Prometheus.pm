@@ -53,7 +53,7 @@ EOC
             "--storage.tsdb.path=$directory/data", '--log.level=warn',
             "--web.listen-address=127.0.0.1:$self->{port}"]);
 
-    wait_until(sub { $self->_is_ready || !$self->{process}->is_running }, 60);
+    wait_until(sub { $self->_is_ready || !$self->{process}->is_running });
     $self->_is_ready or die 'prometheus: ' . $self->output;
 
     return $self;
