@@ -88,10 +88,10 @@ id() {
 
 use() { install -m 600 "/katalo/$1" /etc/katalo/production; }
 
-# for a minute
+# for some minutes
 
 becomes() {
-    for _ in $(seq 600); do
+    for _ in $(seq 1800); do
         "$@" && return 0
         sleep 0.1
     done
