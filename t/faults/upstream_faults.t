@@ -38,7 +38,7 @@ sub locations {
     # the second server needs time for its handshake
 
     my %timeout = (silent => ['proxy_connect_timeout 1s;',
-                              'proxy_connect_timeout 6s;']);
+                              'proxy_connect_timeout 20s;']);
 
     for my $name (sort keys %port) {
         my $host = $name =~ tr/_/-/r;
@@ -98,7 +98,7 @@ EOC
             proxy_pass https://app.katalo.ai/x-hang;
         }
         location /one/x-partial/hang {
-            proxy_read_timeout 6s;
+            proxy_read_timeout 20s;
             proxy_pass https://app.katalo.ai/x-partial/hang;
         }
         location /two/x-hang {
@@ -133,13 +133,20 @@ my %fault = (
 );
 
 
+# Those that wait for long, each with clients of its own, so that they wait at
+# once.
+my @slow = ('/one/x-partial/hang', '/then-silent/x-status/201');
+my %slow = map { $_ => 1 } @slow;
+my @groups = ([grep { !$slow{$_} } keys %fault], map { [$_] } @slow);
+
+
 # What each client does not get as it should, as its exit code.
 sub client {
-    my ($rounds) = @_;
+    my ($rounds, @targets) = @_;
     my $wrong = 0;
 
     for (1 .. $rounds) {
-        for my $target (shuffle keys %fault) {
+        for my $target (shuffle @targets) {
             my @body = $target =~ /post/ ? (body => 'b' x 400_000) : ();
             my $response = $gateway->request(@body ? 'POST' : 'GET', $target,
                                              @body);
@@ -158,9 +165,9 @@ sub clients {
     my ($rounds) = @_;
     my @pids = map {
         my $pid = fork() // die "fork: $!\n";
-        POSIX::_exit(eval { client($rounds) } // 100) if $pid == 0;
+        POSIX::_exit(eval { client($rounds, @$_) } // 100) if $pid == 0;
         $pid;
-    } 1 .. CLIENTS;
+    } (@groups) x CLIENTS;
 
     is(sum0(map { waitpid $_, 0; $? >> 8 } @pids), 0,
        'each client gets what it should');
