@@ -57,7 +57,11 @@ sub upgrade {
                      && $gateway->worker_pids })
         or die $title, ': ', redact($gateway->error_log);
     kill 'QUIT', $old;
-    ok(wait_until(sub { !$gateway->old_master_pid }), $title);
+
+    # nginx takes no USR2 while the old master is still there, which removes its
+    # pid file first
+
+    ok(wait_until(sub { !kill(0, $old) && !$gateway->old_master_pid }), $title);
 
     return;
 }
