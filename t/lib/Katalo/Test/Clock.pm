@@ -14,6 +14,8 @@ package Katalo::Test::Clock;
 use strict;
 use warnings;
 
+use Time::HiRes ();
+
 use Katalo::Test::Preload;
 
 my $source = <<'EOC';
@@ -115,6 +117,8 @@ sub set {
 }
 
 
-sub time { return CORE::time + $_[0]{ahead} }
+# The C library's time(), which CORE::time is, begins a second some milliseconds
+# after nginx does.
+sub time { return int(Time::HiRes::time()) + $_[0]{ahead} }
 
 1;
