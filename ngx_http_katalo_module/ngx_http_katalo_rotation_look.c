@@ -73,9 +73,12 @@ ngx_http_katalo_rotation_begin(ngx_http_katalo_rotation_t *rotation,
         ngx_http_katalo_rotation_look(rotation);
     }
 
-    /* a replaced or revoked key must not be used again */
+    /*
+     * A replaced or revoked key must not be used again, whyever the file could
+     * not be read.
+     */
 
-    if (rotation->failed
+    if ((rotation->failed || rotation->unreadable || rotation->soon)
         && ngx_http_katalo_key_usable(key)
         && !ngx_http_katalo_state_current(key))
     {

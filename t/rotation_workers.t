@@ -150,7 +150,7 @@ EOC
 }
 
 SKIP: {
-    skip 'needs root, to have workers that are not', 12 if $> != 0;
+    skip 'needs root, to have workers that are not', 16 if $> != 0;
 
     my $gateway = gateway(<<'EOC', user => 'nobody nogroup');
 katalo_key production file:%KEY:production% check=100ms;
@@ -193,6 +193,20 @@ EOC
              'a change of its mode is seen');
     is(status($gateway, 'hidden')->{read_failures}, 0,
        'what is hidden is no failure');
+
+    chmod 0600, $gateway->prefix . '/keys/production';
+    is(sent_by_new_workers($gateway, 'production'), '503 503 503',
+       'a replaced key does not come back with workers that may not read');
+    is(sent($gateway, 'hidden'), 'one', 'one that was not replaced is used');
+
+    $gateway->write_file('keys/production', '', 0644);
+    wait_until(sub { !status($gateway, 'production')->{usable} });
+    $gateway->set_key(production => $key{three});
+    is(sent_by_new_workers($gateway, 'production'), '503 503 503',
+       'nor does a revoked one');
+
+    $gateway->reload(gone => 1);
+    is(sent($gateway, 'production'), 'three', 'until a reload');
 }
 
 {
