@@ -18,7 +18,7 @@ const children = new WeakMap();
 const format = new Intl.NumberFormat('en');
 
 let times = [], status = null, limit = STEP;
-let paused = false, lost = null, timer, arrived;
+let paused = false, lost = null, timer;
 
 const number = n => format.format(n || 0);
 const many = (n, word) => `${number(n)} ${word}${n === 1 ? '' : 's'}`;
@@ -208,11 +208,11 @@ function counts(id, group, rows = []) {
 
 // "" and "*" are no names that a consumer can have
 function consumers(list) {
-  const all = list.reduce((n, one) => n + one.requests.total, 0);
+  const all = list.reduce((n, one) => n + (one.requests.total || 0), 0) || 1;
   return { id: 'Consumers', filter: 'Filter consumers',
     head: ['Name', 'Requests', 'Share', 'Last use'],
-    rows: list.map(({ consumer, requests: { total: n }, last_used: t }) => ({
-      id: consumer, share: n / all,
+    rows: list.map(({ consumer, requests: { total: n = 0 }, last_used: t }) =>
+      ({ id: consumer, share: n / all,
       label: consumer ? consumer === '*' && 'others' : 'no consumer',
       cells: [number(n), `${(n / all * 100).toFixed(1)} %`, ago(t)] })) };
 }

@@ -99,6 +99,12 @@ is($page->value('document.title'), 'Katalo gateway', 'nothing was run');
 like($page->value("$rows.map(row => row.cells[3].textContent).join()"),
      qr/^(?:\d+ (?:s|min) ago,?)+$/, 'last use');
 
+my $none = '[{ consumer: "*", requests: {} }, '
+           . '{ consumer: "a", requests: { total: 1 } }]';
+
+is($page->value("consumers($none).rows.map(row => row.cells[1]).join()"),
+   '0.0 %,100.0 %', 'responses without a request have no share');
+
 is($page->value($broken), 0, 'a long name leaves each number in one line');
 
 is_deeply([filter('proto')], ['__proto__'], 'a filter');
