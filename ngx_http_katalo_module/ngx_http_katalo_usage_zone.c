@@ -157,6 +157,10 @@ ngx_http_katalo_usage_zone_too_small(ngx_shm_zone_t *shm_zone,
     need = ngx_http_katalo_zone_need(keys,
                                     ngx_http_katalo_usage_zone_workers(usage));
 
+    /* another size makes a new zone, in place of one for more workers */
+
+    need = ngx_max(need, kmcf->zone_size);
+
     ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                   "\"katalo_zone\" is too small for %ui keys, set "
                   "\"katalo_zone %uzk\" or more in %V:%ui",

@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
-# Reloads that are refused leave no shared memory behind.
+# Reloads that are refused leave no shared memory behind; where the zone of
+# before is too small, the size that the message asks for is enough.
 
 use strict;
 use warnings;
@@ -47,5 +48,27 @@ ok(wait_until(sub { shared() == $before }), 'there is as much as before');
 ok($gateway->reload(http => gateway_http(
     http => 'katalo_zone 4m consumers=200;')), 'one that is not refused');
 cmp_ok(shared(), '<', $before + 1024 * 1024, 'frees the zones of before');
+
+
+# it has fewer rows than a new one, which is for fewer workers, would have
+
+my @names = map { "k$_" } 1 .. 25;
+my $many = Katalo::Test->new(
+    upstream => $up, workers => 8, keys => { map { $_ => new_key($_) } @names },
+    http => gateway_http(keys => ['k1'], http => 'katalo_zone 256k;'))->start;
+
+sub all_keys {
+    return gateway_http(keys => \@names, http => "katalo_zone $_[0];");
+}
+
+is(($many->test_config(workers => 1, http => all_keys('256k')))[0], 0,
+   'nginx -t knows of no zone');
+ok(!$many->reload(workers => 1, http => all_keys('256k')),
+   'but the old one is too small for more keys');
+
+my ($size) = $many->error_log =~ /too small for 25 keys, set "katalo_zone (\d+)k/;
+
+cmp_ok($size, '>', 256, 'the log asks for a larger one');
+ok($many->reload(http => all_keys($size . 'k')), 'which is enough');
 
 done_testing();
