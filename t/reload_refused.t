@@ -66,7 +66,8 @@ is(($many->test_config(workers => 1, http => all_keys('256k')))[0], 0,
 ok(!$many->reload(workers => 1, http => all_keys('256k')),
    'but the old one is too small for more keys');
 
-my ($size) = $many->error_log =~ /too small for 25 keys, set "katalo_zone (\d+)k/;
+my ($size) = $many->error_log
+             =~ /too small for 25 keys, set "katalo_zone (\d+)k/;
 
 cmp_ok($size, '>', 256, 'the log asks for a larger one');
 ok($many->reload(http => all_keys($size . 'k')), 'which is enough');
