@@ -98,25 +98,29 @@ ngx_http_katalo_usage_log_open(ngx_cycle_t *cycle,
 }
 
 
+/* a pipe without a reader is an error: the master must not wait for one */
+
 static ngx_fd_t
 ngx_http_katalo_usage_log_create(ngx_cycle_t *cycle,
     ngx_http_katalo_usage_log_t *log)
 {
     ngx_fd_t  fd;
 
-    fd = ngx_open_file(log->name.data, NGX_FILE_APPEND,
+    fd = ngx_open_file(log->name.data, NGX_FILE_APPEND|O_NONBLOCK|O_CLOEXEC,
                        NGX_FILE_CREATE_OR_OPEN, NGX_FILE_DEFAULT_ACCESS);
 
     if (fd == NGX_INVALID_FILE) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                      ngx_open_file_n " \"%V\" failed in %V:%ui",
-                      &log->name, &log->place.file, log->place.line);
+                      ngx_open_file_n " \"%V\" failed%s in %V:%ui",
+                      &log->name,
+                      ngx_errno == ENXIO ? ", a pipe needs a reader" : "",
+                      &log->place.file, log->place.line);
         return NGX_INVALID_FILE;
     }
 
-    if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1) {
+    if (ngx_blocking(fd) == -1) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                      "fcntl(FD_CLOEXEC) \"%V\" failed in %V:%ui",
+                      ngx_blocking_n " \"%V\" failed in %V:%ui",
                       &log->name, &log->place.file, log->place.line);
         (void) ngx_close_file(fd);
         return NGX_INVALID_FILE;

@@ -173,4 +173,15 @@ $reader->();
 adds_up('a pipe', parse_lines($text));
 is(requests(parse_lines($text)), $sent, 'each request, once');
 
+
+# the master does not wait for the reader of a pipe
+
+$gateway = gateway('logs/usage.log')->start;
+mkfifo($gateway->prefix . '/unread', 0600) or die "mkfifo: $!\n";
+ok(!$gateway->reload(http => gateway('%PREFIX%/unread')->{http}),
+   'a pipe without a reader is refused');
+like($gateway->error_log, qr{open\(\) "\S+/unread" failed, a pipe needs a },
+     'which the log says');
+ok($gateway->kill_worker, 'a worker that dies is started again');
+
 done_testing();
