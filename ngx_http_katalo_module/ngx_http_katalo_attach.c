@@ -18,6 +18,7 @@
 #include "ngx_http_katalo_destination.h"
 #include "ngx_http_katalo_key.h"
 #include "ngx_http_katalo_mask.h"
+#include "ngx_http_katalo_peer.h"
 #include "ngx_http_katalo_refusal.h"
 #include "ngx_http_katalo_rotation.h"
 #include "ngx_http_katalo_state.h"
@@ -280,6 +281,7 @@ ngx_http_katalo_attach_finish(ngx_http_katalo_ctx_t *ctx)
     ctx->finish = NULL;
 
     ngx_http_katalo_wipe(ctx);
+    ngx_http_katalo_peer_used(ctx);
 
     ngx_memzero(&result, sizeof(ngx_http_katalo_result_t));
 

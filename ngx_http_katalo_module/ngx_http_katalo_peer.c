@@ -6,9 +6,12 @@
 
 /*
  * nginx takes a kept connection by its address alone, however it was made.  A
- * request with a key takes only one whose certificate was verified with the
- * same trust as its location's and is for the name that it expects; any other
- * is closed, and a new one is made.
+ * request with a key takes only one that another such request has used, whose
+ * certificate was verified with the same trust as its location's and is for
+ * the name that it expects; any other is closed, and a new one is made.
+ *
+ * The result of the verification alone tells nothing: a request without a key
+ * may have resumed a TLS session of a location with other CA certificates.
  */
 
 
@@ -33,11 +36,8 @@ static ngx_int_t ngx_http_katalo_peer_name(ngx_http_request_t *r,
     ngx_str_t *name);
 
 
-/* of an SSL_CTX: the location that it was made for */
-static int  ngx_http_katalo_peer_context_index = -1;
-
-/* of an SSL: the location that has found it to be trusted */
-static int  ngx_http_katalo_peer_trusted_index = -1;
+/* of an SSL: the location with a key that has used it last */
+static int  ngx_http_katalo_peer_index = -1;
 
 
 ngx_int_t
@@ -61,28 +61,15 @@ ngx_http_katalo_peer_init(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *klcf)
         return NGX_OK;
     }
 
-    if (ngx_http_katalo_peer_context_index == -1) {
-        ngx_http_katalo_peer_context_index = SSL_CTX_get_ex_new_index(0, NULL,
-                                                             NULL, NULL, NULL);
-        ngx_http_katalo_peer_trusted_index = SSL_get_ex_new_index(0, NULL,
-                                                             NULL, NULL, NULL);
+    if (ngx_http_katalo_peer_index == -1) {
+        ngx_http_katalo_peer_index = SSL_get_ex_new_index(0, NULL, NULL, NULL,
+                                                          NULL);
 
-        if (ngx_http_katalo_peer_context_index == -1
-            || ngx_http_katalo_peer_trusted_index == -1)
-        {
+        if (ngx_http_katalo_peer_index == -1) {
             ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
                           "SSL_get_ex_new_index() failed");
             return NGX_ERROR;
         }
-    }
-
-    if (SSL_CTX_set_ex_data(ucf->ssl->ctx, ngx_http_katalo_peer_context_index,
-                            klcf)
-        == 0)
-    {
-        ngx_ssl_error(NGX_LOG_EMERG, cf->log, 0,
-                      "SSL_CTX_set_ex_data() failed");
-        return NGX_ERROR;
     }
 
     if (ucf->upstream) {
@@ -205,7 +192,7 @@ ngx_http_katalo_peer_trusted(ngx_http_katalo_ctx_t *ctx, ngx_connection_t *c)
 {
     SSL                         *ssl;
     ngx_str_t                    name;
-    ngx_http_katalo_loc_conf_t  *made;
+    ngx_http_katalo_loc_conf_t  *used;
 
     if (c->ssl == NULL) {
         return 0;
@@ -213,20 +200,20 @@ ngx_http_katalo_peer_trusted(ngx_http_katalo_ctx_t *ctx, ngx_connection_t *c)
 
     ssl = c->ssl->connection;
 
-    if (ctx->conf->destination_known
-        && SSL_get_ex_data(ssl, ngx_http_katalo_peer_trusted_index)
-           == ctx->conf)
+    used = SSL_get_ex_data(ssl, ngx_http_katalo_peer_index);
+
+    if (used == NULL
+        || used->trust == NULL
+        || used->trust != ctx->conf->trust)
     {
+        return 0;
+    }
+
+    if (used == ctx->conf && ctx->conf->destination_known) {
         return 1;
     }
 
-    made = SSL_CTX_get_ex_data(c->ssl->session_ctx,
-                               ngx_http_katalo_peer_context_index);
-
-    if (made == NULL
-        || made->trust == NULL
-        || made->trust != ctx->conf->trust
-        || SSL_get_verify_result(ssl) != X509_V_OK
+    if (SSL_get_verify_result(ssl) != X509_V_OK
         || ngx_http_katalo_peer_name(ctx->request, &name) != NGX_OK
         || ngx_ssl_check_host(c, &name) != NGX_OK
         || (ctx->verify
@@ -239,9 +226,33 @@ ngx_http_katalo_peer_trusted(ngx_http_katalo_ctx_t *ctx, ngx_connection_t *c)
 
     ctx->upstream->ssl_name = name;
 
-    (void) SSL_set_ex_data(ssl, ngx_http_katalo_peer_trusted_index, ctx->conf);
-
     return 1;
+}
+
+
+void
+ngx_http_katalo_peer_used(ngx_http_katalo_ctx_t *ctx)
+{
+    SSL               *ssl;
+    ngx_connection_t  *c;
+
+    c = ctx->upstream->peer.connection;
+
+    /* nothing is sent before the certificate is verified */
+
+    if (!ctx->conf->upstream_tls
+        || !ctx->upstream->request_sent
+        || c == NULL
+        || c->ssl == NULL)
+    {
+        return;
+    }
+
+    ssl = c->ssl->connection;
+
+    if (SSL_get_ex_data(ssl, ngx_http_katalo_peer_index) != ctx->conf) {
+        (void) SSL_set_ex_data(ssl, ngx_http_katalo_peer_index, ctx->conf);
+    }
 }
 
 

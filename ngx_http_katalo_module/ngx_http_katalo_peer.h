@@ -27,5 +27,11 @@ typedef struct {
 ngx_int_t ngx_http_katalo_peer_init(ngx_conf_t *cf,
     ngx_http_katalo_loc_conf_t *klcf);
 
+/*
+ * The upstream request ends: if its connection is kept, others with a key may
+ * use it.  Where memory is missing, they will not.
+ */
+void ngx_http_katalo_peer_used(ngx_http_katalo_ctx_t *ctx);
+
 
 #endif /* _NGX_HTTP_KATALO_PEER_H_INCLUDED_ */

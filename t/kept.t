@@ -21,6 +21,7 @@ my $http = <<'EOC';
         server 127.0.0.1:%UPSTREAM_PORT%;
         keepalive 8;
     }
+    map $uri $any { default %CERT%; }
     proxy_ssl_trusted_certificate %CA%;
     proxy_http_version 1.1;
     proxy_set_header Connection "";
@@ -42,6 +43,12 @@ my $http = <<'EOC';
             katalo_bearer production;
             proxy_ssl_trusted_certificate %OTHER_CA%;
             proxy_ssl_session_reuse off;
+            proxy_pass https://app.katalo.ai/api/v1/;
+        }
+        location /any/ {
+            katalo_bearer production;
+            proxy_ssl_certificate $any;
+            proxy_ssl_certificate_key %CERT_KEY%;
             proxy_pass https://app.katalo.ai/api/v1/;
         }
         location /variable/ {
@@ -100,6 +107,13 @@ is_deeply([map { $up->auth($_) } @records], [(expects_auth($key)) x 5],
 my %connections = map { $_->{connection} => 1 } @records;
 is(keys %connections, 1, 'locations of the same trust share a connection');
 ok(!$connections{ $open->{connection} }, 'it is not the unverified one');
+
+$up->clear;
+is(status($gateway, 'any'), 200, 'a client certificate by a variable') for 1, 2;
+
+my ($first, $second) = $up->received(2);
+isnt($first->{connection}, $second->{connection},
+     'its connection is not used again');
 
 is(status($gateway, 'other'), 502, 'a location of other trust does not');
 
