@@ -54,6 +54,9 @@ static ngx_uint_t  ngx_http_katalo_proxy_upstream_offset;
 
 ngx_uint_t  ngx_http_katalo_proxy_headers_offset;
 ngx_uint_t  ngx_http_katalo_proxy_crl_offset;
+ngx_uint_t  ngx_http_katalo_proxy_commands_offset;
+ngx_uint_t  ngx_http_katalo_proxy_protocols_offset;
+ngx_uint_t  ngx_http_katalo_proxy_ciphers_offset;
 
 
 ngx_int_t
@@ -73,6 +76,18 @@ ngx_http_katalo_proxy_init(ngx_conf_t *cf, ngx_http_katalo_loc_conf_t *main)
         || ngx_http_katalo_proxy_offset(cf, "proxy_ssl_crl",
                                         ngx_conf_set_str_slot,
                                         &ngx_http_katalo_proxy_crl_offset)
+           != NGX_OK
+        || ngx_http_katalo_proxy_offset(cf, "proxy_ssl_conf_command",
+                                        ngx_conf_set_keyval_slot,
+                                        &ngx_http_katalo_proxy_commands_offset)
+           != NGX_OK
+        || ngx_http_katalo_proxy_offset(cf, "proxy_ssl_protocols",
+                                        ngx_conf_set_bitmask_slot,
+                                       &ngx_http_katalo_proxy_protocols_offset)
+           != NGX_OK
+        || ngx_http_katalo_proxy_offset(cf, "proxy_ssl_ciphers",
+                                        ngx_conf_set_str_slot,
+                                        &ngx_http_katalo_proxy_ciphers_offset)
            != NGX_OK
         || ngx_http_katalo_proxy_offset(cf, "proxy_connect_timeout",
                                         ngx_conf_set_msec_slot, &offset)

@@ -41,6 +41,9 @@ extern ngx_http_katalo_proxy_setting_t  ngx_http_katalo_proxy_settings[];
 
 extern ngx_uint_t  ngx_http_katalo_proxy_headers_offset;
 extern ngx_uint_t  ngx_http_katalo_proxy_crl_offset;
+extern ngx_uint_t  ngx_http_katalo_proxy_commands_offset;
+extern ngx_uint_t  ngx_http_katalo_proxy_protocols_offset;
+extern ngx_uint_t  ngx_http_katalo_proxy_ciphers_offset;
 
 
 #define ngx_http_katalo_proxy_field(klcf, offset, type)                       \

@@ -16,6 +16,8 @@ static ngx_uint_t ngx_http_katalo_proxy_trust_same(
     ngx_http_katalo_loc_conf_t *one, ngx_http_katalo_loc_conf_t *two);
 static ngx_uint_t ngx_http_katalo_proxy_trust_same_authority(
     ngx_http_katalo_loc_conf_t *one, ngx_http_katalo_loc_conf_t *two);
+static ngx_uint_t ngx_http_katalo_proxy_trust_same_protocol(
+    ngx_http_katalo_loc_conf_t *one, ngx_http_katalo_loc_conf_t *two);
 static ngx_uint_t ngx_http_katalo_proxy_trust_same_value(
     ngx_http_complex_value_t *one, ngx_http_complex_value_t *two);
 
@@ -169,7 +171,10 @@ ngx_http_katalo_proxy_trust_same_authority(ngx_http_katalo_loc_conf_t *one,
     b = ngx_http_katalo_proxy_field(two, ngx_http_katalo_proxy_crl_offset,
                                     ngx_str_t);
 
-    if (a->len || b->len) {
+    if (a->len
+        || b->len
+        || !ngx_http_katalo_proxy_trust_same_protocol(one, two))
+    {
         return 0;
     }
 
@@ -177,6 +182,39 @@ ngx_http_katalo_proxy_trust_same_authority(ngx_http_katalo_loc_conf_t *one,
                                       ngx_str_t);
     b = ngx_http_katalo_proxy_setting(two, NGX_HTTP_KATALO_SSL_CERTIFICATE,
                                       ngx_str_t);
+
+    return a->len == b->len && ngx_memcmp(a->data, b->data, a->len) == 0;
+}
+
+
+/* commands of OpenSSL may name other CA certificates */
+
+static ngx_uint_t
+ngx_http_katalo_proxy_trust_same_protocol(ngx_http_katalo_loc_conf_t *one,
+    ngx_http_katalo_loc_conf_t *two)
+{
+    ngx_str_t  *a, *b;
+
+    if (*ngx_http_katalo_proxy_field(one,
+                                     ngx_http_katalo_proxy_commands_offset,
+                                     ngx_array_t *)
+        != *ngx_http_katalo_proxy_field(two,
+                                        ngx_http_katalo_proxy_commands_offset,
+                                        ngx_array_t *)
+        || *ngx_http_katalo_proxy_field(one,
+                                        ngx_http_katalo_proxy_protocols_offset,
+                                        ngx_uint_t)
+           != *ngx_http_katalo_proxy_field(two,
+                                        ngx_http_katalo_proxy_protocols_offset,
+                                        ngx_uint_t))
+    {
+        return 0;
+    }
+
+    a = ngx_http_katalo_proxy_field(one, ngx_http_katalo_proxy_ciphers_offset,
+                                    ngx_str_t);
+    b = ngx_http_katalo_proxy_field(two, ngx_http_katalo_proxy_ciphers_offset,
+                                    ngx_str_t);
 
     return a->len == b->len && ngx_memcmp(a->data, b->data, a->len) == 0;
 }

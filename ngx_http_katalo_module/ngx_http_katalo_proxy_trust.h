@@ -28,7 +28,8 @@ char *ngx_http_katalo_proxy_trust_finish(ngx_conf_t *cf,
 /*
  * Sets "trust" of each location with a key.  Locations of the same trust may
  * use each other's connections and TLS sessions: the same CA certificates,
- * client certificate, local address and version of HTTP.
+ * client certificate, protocols, ciphers and commands of TLS, local address and
+ * version of HTTP.
  */
 void ngx_http_katalo_proxy_trust_group(ngx_http_katalo_main_conf_t *kmcf);
 
