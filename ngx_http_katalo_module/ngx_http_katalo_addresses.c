@@ -17,6 +17,7 @@
 
 struct ngx_http_katalo_addresses_s {
     ngx_pool_t                      *pool;      /* NULL: the first ones */
+    ngx_http_upstream_rr_peers_t    *peers;     /* in the pool */
     ngx_uint_t                       used;      /* by the host, and requests */
 };
 
@@ -39,12 +40,24 @@ ngx_http_katalo_addresses_create(ngx_pool_t *pool)
 }
 
 
+/* without "katalo_upstream_tls verify", peers have nginx's own TLS sessions */
+
 void
 ngx_http_katalo_addresses_destroy(ngx_http_katalo_addresses_t *addresses)
 {
-    if (addresses->pool) {
-        ngx_destroy_pool(addresses->pool);
+    ngx_http_upstream_rr_peer_t  *peer;
+
+    if (addresses->pool == NULL) {
+        return;
     }
+
+    for (peer = addresses->peers->peer; peer; peer = peer->next) {
+        if (peer->ssl_session) {
+            ngx_ssl_free_session(peer->ssl_session);
+        }
+    }
+
+    ngx_destroy_pool(addresses->pool);
 }
 
 
@@ -122,6 +135,7 @@ ngx_http_katalo_addresses_replace(ngx_http_katalo_host_t *host,
 
     host->addresses = addresses;
     addresses->pool = pool;
+    addresses->peers = uscf->peer.data;
 
     ngx_http_katalo_addresses_release(before);
 
