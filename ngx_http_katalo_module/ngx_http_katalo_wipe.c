@@ -84,18 +84,26 @@ ngx_http_katalo_wipe_free_peer(ngx_peer_connection_t *pc, void *data,
 }
 
 
-/* the request line is left: error messages show it */
+/*
+ * The request line is left: error messages show it.  If nginx has failed to put
+ * the request together, since a value had become longer, there are the buffers
+ * of the client's body in its place, and there is no end of the header.
+ */
 
 void
 ngx_http_katalo_wipe(ngx_http_katalo_ctx_t *ctx)
 {
-    u_char               *p, *uri_end;
-    ngx_buf_t            *b;
-    ngx_http_upstream_t  *u;
+    u_char                   *p, *uri_end;
+    ngx_buf_t                *b;
+    ngx_http_upstream_t      *u;
+    ngx_http_request_body_t  *body;
 
     u = ctx->upstream;
+    body = ctx->request->request_body;
 
-    if (u->request_bufs == NULL) {
+    if (u->request_bufs == NULL
+        || (u->output.pool == NULL && body && u->request_bufs == body->bufs))
+    {
         return;
     }
 
