@@ -7,7 +7,8 @@
 /*
  * An entry for each host name, in a zone of their own, which is kept over
  * reload.  Entries are only added: workers of the configuration before may use
- * theirs.
+ * theirs.  After many other hosts there may be no room: a host then has an
+ * entry in the memory of each process.
  */
 
 
@@ -23,6 +24,8 @@ static ngx_int_t ngx_http_katalo_hosts_init_zone(ngx_shm_zone_t *shm_zone,
     void *data);
 static ngx_http_katalo_host_entry_t *ngx_http_katalo_hosts_entry(
     ngx_slab_pool_t *shpool, ngx_str_t *name);
+static ngx_http_katalo_host_entry_t *ngx_http_katalo_hosts_own_entry(
+    ngx_http_katalo_main_conf_t *kmcf, ngx_uint_t n);
 
 
 ngx_int_t
@@ -80,6 +83,10 @@ ngx_http_katalo_hosts_init_zone(ngx_shm_zone_t *shm_zone, void *data)
         host[i]->entry = ngx_http_katalo_hosts_entry(shpool,
                                                      &host[i]->name);
         if (host[i]->entry == NULL) {
+            host[i]->entry = ngx_http_katalo_hosts_own_entry(kmcf, i);
+        }
+
+        if (host[i]->entry == NULL) {
             return NGX_ERROR;
         }
 
@@ -122,6 +129,32 @@ ngx_http_katalo_hosts_entry(ngx_slab_pool_t *shpool, ngx_str_t *name)
     shpool->data = entry;
 
     return entry;
+}
+
+
+/* that of one of the first n hosts, if it has the same name */
+
+static ngx_http_katalo_host_entry_t *
+ngx_http_katalo_hosts_own_entry(ngx_http_katalo_main_conf_t *kmcf,
+    ngx_uint_t n)
+{
+    ngx_uint_t                i;
+    ngx_http_katalo_host_t  **host;
+
+    host = kmcf->hosts.elts;
+
+    for (i = 0; i < n; i++) {
+
+        if (host[i]->name.len == host[n]->name.len
+            && ngx_memcmp(host[i]->name.data, host[n]->name.data,
+                          host[n]->name.len)
+               == 0)
+        {
+            return host[i]->entry;
+        }
+    }
+
+    return ngx_pcalloc(kmcf->hosts.pool, sizeof(ngx_http_katalo_host_entry_t));
 }
 
 
