@@ -18,10 +18,10 @@
 #include "ngx_http_katalo_conf_error.h"
 #include "ngx_http_katalo_cooldown.h"
 #include "ngx_http_katalo_key.h"
+#include "ngx_http_katalo_guard.h"
 #include "ngx_http_katalo_operation.h"
 #include "ngx_http_katalo_refusal.h"
 #include "ngx_http_katalo_state.h"
-#include "ngx_http_katalo_usage.h"
 
 
 static ngx_int_t ngx_http_katalo_cooldown_handler(ngx_http_request_t *r);
@@ -52,13 +52,8 @@ ngx_http_katalo_cooldown_handler(ngx_http_request_t *r)
                                                    until - ngx_current_msec);
         }
 
-        if (ctx->stripped) {
-            ngx_http_katalo_usage_count(ctx->key, NGX_HTTP_KATALO_STRIPPED);
-        }
-
-        if (ctx->reported) {
-            ngx_http_katalo_usage_count(ctx->key,
-                                        NGX_HTTP_KATALO_BROWSER_REPORTED);
+        if (ctx->flags) {
+            ngx_http_katalo_guard_passed(ctx);
         }
     }
 

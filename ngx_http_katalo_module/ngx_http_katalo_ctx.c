@@ -39,10 +39,9 @@ ngx_http_katalo_ctx_create(ngx_http_request_t *r,
 
     ctx->key = NULL;
     ctx->named.len = 0;
+    ctx->flags = 0;
     ctx->decision = 0;
     ctx->made = 0;
-    ctx->stripped = 0;
-    ctx->reported = 0;
     ctx->consumer.name.len = 0;
     ctx->upstream = NULL;
     ctx->finish = NULL;

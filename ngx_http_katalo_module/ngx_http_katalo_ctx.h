@@ -61,9 +61,8 @@ struct ngx_http_katalo_ctx_s {
         ngx_str_t                    idempotency; /* with a key; or empty */
     };
     ngx_http_katalo_decision_e       decision;
+    unsigned                         flags:8;   /* of the guard */
     unsigned                         made:1;    /* idempotency, not sent */
-    unsigned                         stripped:1;  /* counted once passed */
-    unsigned                         reported:1;
     ngx_http_katalo_consumer_t       consumer;
 
     ngx_http_upstream_t             *upstream;  /* has the key */

@@ -35,7 +35,7 @@ static uintptr_t ngx_http_katalo_guard_headers(ngx_http_request_t *r,
 static ngx_int_t ngx_http_katalo_guard_key(ngx_http_request_t *r,
     ngx_http_katalo_loc_conf_t *klcf, ngx_http_katalo_key_t **key);
 static ngx_http_katalo_decision_e ngx_http_katalo_guard_decide(
-    ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx, uintptr_t flags);
+    ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx);
 static ngx_int_t ngx_http_katalo_guard_add_header(ngx_array_t *names,
     ngx_http_katalo_loc_conf_t *conf, ngx_str_t *name, uintptr_t flags);
 
@@ -75,7 +75,6 @@ ngx_int_t
 ngx_http_katalo_guard_handler(ngx_http_request_t *r)
 {
     ngx_int_t                    rc;
-    uintptr_t                    flags;
     ngx_http_katalo_ctx_t       *ctx;
     ngx_http_katalo_loc_conf_t  *klcf;
 
@@ -94,11 +93,10 @@ ngx_http_katalo_guard_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    flags = ngx_http_katalo_guard_headers(r, klcf);
+    ctx->flags = ngx_http_katalo_guard_headers(r, klcf);
+    ctx->decision = ngx_http_katalo_guard_decide(r, ctx);
 
-    ctx->decision = ngx_http_katalo_guard_decide(r, ctx, flags);
-
-    if (flags & NGX_HTTP_KATALO_CREDENTIAL) {
+    if (ctx->flags & NGX_HTTP_KATALO_CREDENTIAL) {
         ngx_http_katalo_tripwire(r, ctx->key);
     }
 
@@ -108,7 +106,7 @@ ngx_http_katalo_guard_handler(ngx_http_request_t *r)
 
     if (klcf->idempotency) {
         rc = ngx_http_katalo_idempotency(r, ctx,
-                                         flags & NGX_HTTP_KATALO_IDEMPOTENT);
+                                    ctx->flags & NGX_HTTP_KATALO_IDEMPOTENT);
 
         if (rc == NGX_DECLINED) {
             return ngx_http_katalo_refuse(r, ctx, NGX_HTTP_KATALO_IDEMPOTENCY);
@@ -119,12 +117,6 @@ ngx_http_katalo_guard_handler(ngx_http_request_t *r)
         }
     }
 
-    /* it may be refused yet */
-
-    ctx->stripped = (flags & NGX_HTTP_KATALO_CREDENTIAL) != 0;
-    ctx->reported = klcf->browser == NGX_HTTP_KATALO_BROWSER_REPORT
-                    && (flags & NGX_HTTP_KATALO_FROM_BROWSER);
-
     /* an error_page of a refusal may lead here */
 
     if (r->internal) {
@@ -132,6 +124,21 @@ ngx_http_katalo_guard_handler(ngx_http_request_t *r)
     }
 
     return NGX_DECLINED;
+}
+
+
+void
+ngx_http_katalo_guard_passed(ngx_http_katalo_ctx_t *ctx)
+{
+    if (ctx->flags & NGX_HTTP_KATALO_CREDENTIAL) {
+        ngx_http_katalo_usage_count(ctx->key, NGX_HTTP_KATALO_STRIPPED);
+    }
+
+    if (ctx->conf->browser == NGX_HTTP_KATALO_BROWSER_REPORT
+        && (ctx->flags & NGX_HTTP_KATALO_FROM_BROWSER))
+    {
+        ngx_http_katalo_usage_count(ctx->key, NGX_HTTP_KATALO_BROWSER_REPORTED);
+    }
 }
 
 
@@ -209,8 +216,7 @@ ngx_http_katalo_guard_headers(ngx_http_request_t *r,
 
 
 static ngx_http_katalo_decision_e
-ngx_http_katalo_guard_decide(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
-    uintptr_t flags)
+ngx_http_katalo_guard_decide(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx)
 {
     ngx_http_katalo_loc_conf_t   *klcf;
     ngx_http_katalo_main_conf_t  *kmcf;
@@ -219,13 +225,14 @@ ngx_http_katalo_guard_decide(ngx_http_request_t *r, ngx_http_katalo_ctx_t *ctx,
 
     if (klcf->preflight
         && r->method == NGX_HTTP_OPTIONS
-        && (flags & (NGX_HTTP_KATALO_ORIGIN|NGX_HTTP_KATALO_CORS_REQUEST)))
+        && (ctx->flags
+            & (NGX_HTTP_KATALO_ORIGIN|NGX_HTTP_KATALO_CORS_REQUEST)))
     {
         return NGX_HTTP_KATALO_PREFLIGHT;
     }
 
     if (klcf->browser == NGX_HTTP_KATALO_BROWSER_DENY
-        && (flags & NGX_HTTP_KATALO_FROM_BROWSER))
+        && (ctx->flags & NGX_HTTP_KATALO_FROM_BROWSER))
     {
         return NGX_HTTP_KATALO_BROWSER;
     }

@@ -226,6 +226,8 @@ ngx_http_katalo_peer_trusted(ngx_http_katalo_ctx_t *ctx, ngx_connection_t *c)
 
     ctx->upstream->ssl_name = name;
 
+    (void) SSL_set_ex_data(ssl, ngx_http_katalo_peer_index, ctx->conf);
+
     return 1;
 }
 
@@ -233,25 +235,20 @@ ngx_http_katalo_peer_trusted(ngx_http_katalo_ctx_t *ctx, ngx_connection_t *c)
 void
 ngx_http_katalo_peer_used(ngx_http_katalo_ctx_t *ctx)
 {
-    SSL               *ssl;
     ngx_connection_t  *c;
 
     c = ctx->upstream->peer.connection;
 
     /* nothing is sent before the certificate is verified */
 
-    if (!ctx->conf->upstream_tls
-        || !ctx->upstream->request_sent
-        || c == NULL
-        || c->ssl == NULL)
+    if (ctx->conf->upstream_tls
+        && ctx->upstream->request_sent
+        && !ctx->upstream->peer.cached
+        && c
+        && c->ssl)
     {
-        return;
-    }
-
-    ssl = c->ssl->connection;
-
-    if (SSL_get_ex_data(ssl, ngx_http_katalo_peer_index) != ctx->conf) {
-        (void) SSL_set_ex_data(ssl, ngx_http_katalo_peer_index, ctx->conf);
+        (void) SSL_set_ex_data(c->ssl->connection, ngx_http_katalo_peer_index,
+                               ctx->conf);
     }
 }
 
