@@ -13,6 +13,9 @@
 /* milliseconds from one look for room to the next */
 #define NGX_HTTP_KATALO_STATE_AGAIN  1000
 
+/* with more than 64 keys, some have the same bit */
+#define ngx_http_katalo_state_bit(key)  ((ngx_uint_t) 1 << (key)->index % 64)
+
 
 static void ngx_http_katalo_state_set_current(ngx_http_katalo_key_t *key);
 static ngx_http_katalo_sh_key_t *ngx_http_katalo_state_row(
@@ -48,8 +51,8 @@ ngx_http_katalo_state_publish(ngx_http_katalo_key_t *key)
             ngx_http_katalo_state_set_current(key);
         }
 
-    } else if (ngx_http_katalo_zone_latest(usage)) {
-        usage->sh->replaced |= (usage->process != NULL);
+    } else if (ngx_http_katalo_zone_latest(usage) && usage->process) {
+        usage->sh->replaced |= ngx_http_katalo_state_bit(key);
     }
 
     if (key->row == NGX_HTTP_KATALO_NONE) {
@@ -227,7 +230,8 @@ ngx_http_katalo_state_current(ngx_http_katalo_key_t *key)
 
     current = shkey ? shkey->usable
                       && shkey->current_hash == ngx_http_katalo_state_hash(key)
-                    : !key->usage->sh->replaced;
+                    : !(key->usage->sh->replaced
+                        & ngx_http_katalo_state_bit(key));
 
     ngx_http_katalo_zone_unlock(key->usage);
 

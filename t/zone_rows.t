@@ -138,6 +138,7 @@ for my $log (1, 0) {
     $gateway->kill_worker;
     is(ask($gateway, 'b3', 1), 503, "$of: b3 does not go back to an old key");
     is(ask($gateway, 'b1', 1), 200, "$of: b1 works");
+    is(ask($gateway, 'b2', 1), 200, "$of: b2 works, it was not replaced");
     $gateway->set_key(b3 => new_key('idc3'));
     ok(wait_until(sub { ask($gateway, 'b3', 1) == 200 }), "$of: b3 works");
 
