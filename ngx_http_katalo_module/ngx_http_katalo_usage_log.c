@@ -59,6 +59,7 @@ ngx_http_katalo_usage_log_open(ngx_cycle_t *cycle,
     ngx_http_katalo_usage_log_t *log)
 {
     ngx_fd_t          fd;
+    ngx_file_info_t   fi;
     ngx_open_file_t  *file;
 
     if (log->peer) {
@@ -91,6 +92,12 @@ ngx_http_katalo_usage_log_open(ngx_cycle_t *cycle,
     file->name = log->name;
     file->flush = NULL;
     file->data = NULL;
+
+    /* nginx would wait for the reader of a pipe, but reopens names only */
+
+    if (ngx_fd_info(fd, &fi) != NGX_FILE_ERROR && S_ISFIFO(fi.st_mode)) {
+        file->name.len = 0;
+    }
 
     log->file = file;
 

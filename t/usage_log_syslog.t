@@ -184,4 +184,23 @@ like($gateway->error_log, qr{open\(\) "\S+/unread" failed, a pipe needs a },
      'which the log says');
 ok($gateway->kill_worker, 'a worker that dies is started again');
 
+sysopen($pipe, $gateway->prefix . '/unread', O_RDONLY | O_NONBLOCK)
+    or die "unread: $!\n";
+ok($gateway->reload(http => gateway('%PREFIX%/unread')->{http}, gone => 1),
+   'a pipe with a reader is not');
+close $pipe;
+$gateway->signal('USR1');
+ok($gateway->wait_for_log(qr/reopening logs/), 'its reader ends, USR1');
+ok($gateway->kill_worker, 'the master does not wait then, either');
+
+sysopen($pipe, $gateway->prefix . '/unread', O_RDONLY | O_NONBLOCK)
+    or die "unread: $!\n";
+$text = '';
+$reader = sub {
+    sysread($pipe, $text, 65536, length $text);
+    return requests(parse_lines($text)) == 1;
+};
+get($gateway, 1);
+ok(wait_until($reader), 'another reader gets the lines');
+
 done_testing();
