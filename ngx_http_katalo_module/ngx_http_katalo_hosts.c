@@ -79,6 +79,10 @@ ngx_http_katalo_hosts_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
     host = kmcf->hosts.elts;
 
+    /* no room is no error */
+
+    shpool->log_nomem = 0;
+
     for (i = 0; i < kmcf->hosts.nelts; i++) {
         host[i]->entry = ngx_http_katalo_hosts_entry(shpool,
                                                      &host[i]->name);
