@@ -45,14 +45,8 @@ static void ngx_http_katalo_conf_text_literal(ngx_cycle_t *cycle,
     ngx_http_katalo_place_t *place, u_char *line, ngx_str_t *unused);
 static void ngx_http_katalo_conf_text_header(ngx_cycle_t *cycle,
     ngx_http_katalo_place_t *place, u_char *line, ngx_str_t *places);
-static ngx_uint_t ngx_http_katalo_conf_text_cached(
-    ngx_http_katalo_loc_conf_t *klcf);
-static ngx_uint_t ngx_http_katalo_conf_text_same_cache(
-    ngx_http_katalo_loc_conf_t **klcf, ngx_uint_t n);
 static void ngx_http_katalo_conf_text_cache_key(ngx_cycle_t *cycle,
     ngx_http_katalo_place_t *place, u_char *line, ngx_str_t *bearer);
-static u_char *ngx_http_katalo_conf_text_variable(u_char *text,
-    const char *name);
 
 
 /* NOLINTBEGIN(misc-no-recursion): files include files, to a limited depth */
@@ -281,9 +275,13 @@ ngx_http_katalo_conf_text_cache(ngx_conf_t *cf,
 
     for (i = 0; i < kmcf->locations.nelts; i++) {
 
-        if (!ngx_http_katalo_conf_text_cached(klcf[i])
-            || (klcf[i]->variable == NULL
-                && !ngx_http_katalo_conf_text_same_cache(klcf, i)))
+        if (!klcf[i]->enabled || klcf[i]->variable == NULL
+#if (NGX_HTTP_CACHE)
+            || ngx_http_katalo_proxy_upstream(klcf[i])->cache != 1
+#else
+            || 1
+#endif
+           )
         {
             continue;
         }
@@ -304,67 +302,13 @@ ngx_http_katalo_conf_text_cache(ngx_conf_t *cf,
 }
 
 
-static ngx_uint_t
-ngx_http_katalo_conf_text_cached(ngx_http_katalo_loc_conf_t *klcf)
-{
-#if (NGX_HTTP_CACHE)
-    return klcf->enabled && ngx_http_katalo_proxy_upstream(klcf)->cache == 1;
-#else
-    return 0;
-#endif
-}
-
-
-/*
- * Has an earlier location another key, and the same "$proxy_host$request_uri"
- * in the same cache?  So have locations of one name in several servers.
- */
-
-static ngx_uint_t
-ngx_http_katalo_conf_text_same_cache(ngx_http_katalo_loc_conf_t **klcf,
-    ngx_uint_t n)
-{
-#if (NGX_HTTP_CACHE)
-    ngx_str_t                 *name, *other;
-    ngx_uint_t                 i;
-    ngx_http_upstream_conf_t  *u, *earlier;
-
-    u = ngx_http_katalo_proxy_upstream(klcf[n]);
-    name = &klcf[n]->core->name;
-
-    for (i = 0; i < n && u->upstream; i++) {
-
-        if (!ngx_http_katalo_conf_text_cached(klcf[i])
-            || klcf[i]->key == klcf[n]->key)
-        {
-            continue;
-        }
-
-        earlier = ngx_http_katalo_proxy_upstream(klcf[i]);
-        other = &klcf[i]->core->name;
-
-        if (earlier->upstream == u->upstream
-            && earlier->cache_zone == u->cache_zone
-            && other->len == name->len
-            && ngx_memcmp(other->data, name->data, name->len) == 0)
-        {
-            return 1;
-        }
-    }
-#endif
-
-    return 0;
-}
-
-
-/* no length: a "proxy_cache_key" that tells the keys apart was found */
+/* no length: a "proxy_cache_key" with the key's name was found */
 
 static void
 ngx_http_katalo_conf_text_cache_key(ngx_cycle_t *cycle,
     ngx_http_katalo_place_t *place, u_char *line, ngx_str_t *bearer)
 {
-    u_char      *p, *named;
-    ngx_uint_t   fixed;
+    u_char  *p, *named;
 
     p = ngx_http_katalo_conf_text_argument(line, "proxy_cache_key");
 
@@ -372,37 +316,12 @@ ngx_http_katalo_conf_text_cache_key(ngx_cycle_t *cycle,
         return;
     }
 
-    fixed = (ngx_strchr(bearer->data, '$') == NULL);
-    named = fixed ? NULL : (u_char *) ngx_strstr(p, bearer->data);
+    named = (u_char *) ngx_strstr(p, bearer->data);
 
-    if (ngx_http_katalo_conf_text_variable(p, "katalo_key")
-        || (named && !isalnum(named[bearer->len]) && named[bearer->len] != '_')
-        || (fixed && (ngx_http_katalo_conf_text_variable(p, "host")
-                      || ngx_http_katalo_conf_text_variable(p, "http_host")
-                      || ngx_http_katalo_conf_text_variable(p, "server_"))))
+    if (ngx_strstr(p, "$katalo_key")
+        || ngx_strstr(p, "${katalo_key")
+        || (named && !isalnum(named[bearer->len]) && named[bearer->len] != '_'))
     {
         bearer->len = 0;
     }
-}
-
-
-/* the first variable whose name begins so, or NULL */
-
-static u_char *
-ngx_http_katalo_conf_text_variable(u_char *text, const char *name)
-{
-    u_char  *p;
-    size_t   len;
-
-    len = ngx_strlen(name);
-
-    for (p = text; (p = (u_char *) ngx_strchr(p, '$')) != NULL; /* void */ ) {
-        p += (p[1] == '{') ? 2 : 1;
-
-        if (ngx_strncmp(p, name, len) == 0) {
-            return p;
-        }
-    }
-
-    return NULL;
 }

@@ -29,7 +29,6 @@ void ngx_http_katalo_conf_text_authorization(ngx_conf_t *cf, ngx_str_t *places);
 
 /*
  * Warns once of a location with "proxy_cache" whose key is named by a variable,
- * or of one that has another key than a location of the same name and upstream,
  * where no "proxy_cache_key" of the configuration tells such keys apart.
  */
 void ngx_http_katalo_conf_text_cache(ngx_conf_t *cf,

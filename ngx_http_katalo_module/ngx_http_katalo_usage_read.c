@@ -126,9 +126,7 @@ ngx_http_katalo_usage_read_key(ngx_http_katalo_key_t *key,
 
     ngx_http_katalo_zone_lock(key->usage);
 
-    /* this process may have none, though others have one */
-
-    row->usable = shkey->usable && ngx_http_katalo_key_usable(key);
+    row->usable = shkey->usable;
     row->source_ok = !shkey->failed && !shkey->unreadable;
     row->reload_only = shkey->unreadable
                        || (shkey->failed && shkey->failed_err == NGX_EACCES);

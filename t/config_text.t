@@ -15,8 +15,7 @@ use Katalo::Test::Config;
 
 my $key = new_key('prod1');
 my $config = Katalo::Test::Config->new(
-    keys => { production => $key, another => new_key('other') },
-    vars => { LITERAL => new_key('leaked') });
+    keys => { production => $key }, vars => { LITERAL => new_key('leaked') });
 my $gateway = $config->gateway;
 
 
@@ -123,42 +122,5 @@ $config->accepts('without a cache', %cached, location => 'proxy_cache off;');
 $config->accepts('a cache elsewhere', %cached,
                  server => 'location /c { proxy_cache c; proxy_pass '
                            . 'http://127.0.0.1:1; }');
-
-# servers whose clients have keys of their own
-
-my $pass = 'https://app.katalo.ai/api/v1/';
-
-sub servers {
-    my ($location, $upstream, $line) = @_;
-
-    return (bearer => 'katalo_bearer production; #!',
-            server => 'proxy_cache c;', http => <<"EOC");
-    $zone
-    $line
-    katalo_key another file:%KEY:another%;
-    server {
-        listen 127.0.0.1:%PORT2%;
-        katalo_consumer off;
-        location $location {
-            proxy_cache c;
-            katalo_bearer another;
-            proxy_pass $upstream;
-        }
-    }
-EOC
-}
-
-$config->warns('a cache for two keys', $cache, servers('/', $pass, ''));
-$config->warns('with a key for all servers', $cache,
-               servers('/', $pass, 'proxy_cache_key $proxy_host$uri;'));
-$config->accepts("two keys with $_",
-                 servers('/', $pass, "proxy_cache_key $_\$request_uri;"))
-    for '$host', '${server_name}', '$katalo_key';
-$config->accepts('two keys in locations of two names',
-                 servers('/another/', $pass, ''));
-$config->accepts('two keys for two hosts',
-                 servers('/', 'https://localhost.katalo.ai/', <<'EOC'));
-    upstream localhost.katalo.ai { server 127.0.0.1:1; }
-EOC
 
 done_testing();
