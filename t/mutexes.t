@@ -58,7 +58,7 @@ $gateway->signal('HUP');
 sleep MOMENT;
 $gdb->kill;
 
-ok($gateway->wait_for_log(qr/start worker process /, 60),
+ok($gateway->wait_for_log(qr/start worker process /),
    'the reload goes on when it is killed');
 is($gateway->request('GET', '/katalo/usage/summary',
                      headers => ['X-User: last'])->status,
