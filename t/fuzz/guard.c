@@ -156,6 +156,9 @@ fuzz_guard(ngx_http_request_t *r)
     } else {
         fuzz_check(rc == NGX_DECLINED && fuzz_sent.len == 0,
                    "%d, not let through", (int) rc);
+
+        ngx_http_katalo_guard_passed(
+                          ngx_http_get_module_ctx(r, ngx_http_katalo_module));
         rc = NGX_HTTP_CLOSE;
     }
 
