@@ -209,7 +209,7 @@ run: deps-demo
 ## (TESTS=t/harness.t chooses, JOBS=1 one at a time)
 test: deps
 	$(module)
-	@t/prove -j$(JOBS) $(TESTS)
+	@prove -j$(JOBS) $(TESTS) < /dev/null
 
 ## the same with a whole nginx, of Debian's source
 test-static: deps
@@ -246,29 +246,29 @@ test-valgrind: deps
 test-monitoring:
 	@t/packages $(MONITORING_PACKAGES)
 	$(module)
-	@t/prove -j$(JOBS) $(call chosen,t/monitoring)
+	@prove -j$(JOBS) $(call chosen,t/monitoring) < /dev/null
 
 ## docs/examples, with the programs that read them
 test-examples:
 	@t/packages $(EXAMPLE_PACKAGES)
 	$(module)
-	@t/prove -j$(JOBS) $(call chosen,t/examples)
+	@prove -j$(JOBS) $(call chosen,t/examples) < /dev/null
 
 ## images are built and run (root only, in about 5 minutes)
 test-container:
 	@t/packages $(CONTAINER_PACKAGES)
-	@t/prove $(call chosen,t/container)
+	@prove $(call chosen,t/container) < /dev/null
 
 ## killed workers, reloads and the like, under load
 test-faults: deps
 	$(module)
-	@t/prove -j$(JOBS) $(call chosen,$(FAULTS))
+	@prove -j$(JOBS) $(call chosen,$(FAULTS)) < /dev/null
 
 ## the wall and the status page, with Chromium
 test-browser:
 	@t/packages $(BROWSER_PACKAGES)
 	$(module)
-	@t/prove $(call chosen,t/browser)
+	@prove $(call chosen,t/browser) < /dev/null
 
 ## the tests with the nginx of other Debian releases
 ## (SUITES=trixie chooses, SUITES=mainline the newest; root only)
@@ -288,7 +288,7 @@ test-deb:
 test-cost:
 	@t/packages $(COST_PACKAGES)
 	$(module)
-	@t/prove $(call chosen,t/bench)
+	@prove $(call chosen,t/bench) < /dev/null
 
 ## what a request costs, beside other ways to do it
 bench:
