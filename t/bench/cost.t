@@ -1,8 +1,6 @@
 #!/usr/bin/perl
 
-# What a request costs stays within bounds: today's figures and at most 5 %.  On
-# a busy machine an answer comes in two pieces now and then: some instructions,
-# and a part of a system call, for each request.
+# What a request costs stays within bounds: today's figures and at most 5 %.
 
 use strict;
 use warnings;

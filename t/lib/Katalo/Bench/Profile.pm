@@ -7,8 +7,9 @@ package Katalo::Bench::Profile;
 #   my $calls = system_calls($row, %with);   # { writev, epoll_wait, ... }
 #
 # Figures are per request: two runs of requests, one twice as long as the
-# other, differ by those requests alone.  This is done twice; "repeats" is
-# false where the second result is not the first.  %with is what
+# other, differ by those requests alone.  Each is made three times, and the
+# least counts: a busy machine only adds to a run (an answer comes in two
+# pieces).  "repeats" is false where the three differ.  %with is what
 # Katalo::Bench::Gateway->new takes (key, backend), and keep, a path where the
 # profile of the last run is left for callgrind_annotate.
 
@@ -18,6 +19,7 @@ use warnings;
 use Exporter qw(import);
 use File::Copy qw(copy);
 use File::Temp;
+use List::Util qw(uniq);
 
 use Katalo::Bench::Gateway;
 use Katalo::Test::Process qw(wait_until slurp);
@@ -26,6 +28,8 @@ our @EXPORT_OK = qw(instructions system_calls REQUESTS);
 
 # of TLS records, 256 carry from one byte of their number to the next
 use constant { WARM_UP => 100, REQUESTS => 256 };
+
+my @runs = (REQUESTS, 2 * REQUESTS) x 3;
 
 # of those that allocate, what a program calls and not what that calls itself
 my %allocates = map { $_ => 1 } qw(malloc calloc realloc posix_memalign
@@ -42,9 +46,9 @@ sub instructions {
         "--callgrind-out-file=$path"]);
 
     my $last = () = glob "$path.*";
-    my @profiles = map { "$path.$_" } $last - 3 .. $last;
+    my @profiles = map { "$path.$_" } $last - @runs + 1 .. $last;
 
-    copy($profiles[3], $with{keep}) if $with{keep};
+    copy($profiles[-1], $with{keep}) if $with{keep};
 
     return _per_request(map { _profile(slurp($_)) } @profiles);
 }
@@ -79,15 +83,15 @@ sub system_calls {
                                  "$file"]);
     wait_until(sub { slurp("$file") =~ /^\+\+\+ /m }) or die "no trace\n";
 
-    my @runs;
+    my @calls;
 
     for (split /\n/, slurp("$file")) {
-        push @runs, {} if /^getppid\(/;
-        $runs[-1]{$1}++ if /^(\w+)\(/ && @runs;
+        push @calls, {} if /^getppid\(/;
+        $calls[-1]{$1}++ if /^(\w+)\(/ && @calls;
     }
 
     # the last one only ends the one before
-    return _per_request(@runs[-5 .. -2]);
+    return _per_request(@calls[-@runs - 1 .. -2]);
 }
 
 
@@ -95,29 +99,25 @@ sub _serve {
     my ($row, %with) = @_;
     my $gateway = Katalo::Bench::Gateway->new(row => $row, still => 1, %with);
 
-    $gateway->requests($_) for WARM_UP, (REQUESTS, 2 * REQUESTS) x 2, 1;
+    $gateway->requests($_) for WARM_UP, @runs, 1;
 
     return $gateway->stop;
 }
 
 
 sub _per_request {
-    my ($once, $twice, @again) = @_;
-    my $cost = _difference($once, $twice);
-    my $second = _difference(@again);
+    my @counts = @_;
+    my %cost = (repeats => 1);
 
-    $cost->{repeats} = !grep { $cost->{$_} != ($second->{$_} // 0) }
-                             keys %$cost;
+    for my $name (uniq(map { keys %$_ } @counts)) {
+        my @once = sort { $a <=> $b } map { $counts[$_]{$name} // 0 } 0, 2, 4;
+        my @twice = sort { $a <=> $b } map { $counts[$_]{$name} // 0 } 1, 3, 5;
 
-    return $cost;
-}
+        $cost{$name} = ($twice[0] - $once[0]) / REQUESTS;
+        $cost{repeats} = 0 if $once[0] != $once[2] || $twice[0] != $twice[2];
+    }
 
-
-sub _difference {
-    my ($once, $twice) = @_;
-
-    return { map { $_ => ($twice->{$_} - ($once->{$_} // 0)) / REQUESTS }
-                 keys %$twice };
+    return \%cost;
 }
 
 1;
