@@ -395,8 +395,8 @@ ngx_http_katalo_consumed_list(ngx_http_katalo_usage_t *usage, ngx_pool_t *pool,
     uint64_t                        *totals;
     ngx_uint_t                       i, row, size, serial;
     ngx_http_katalo_sh_t            *sh;
-    ngx_http_katalo_consumer_ref_t  *ref;
     ngx_http_katalo_sh_consumer_t   *entry;
+    ngx_http_katalo_consumer_ref_t  *ref;
 
     sh = usage->sh;
     size = usage->consumers->size;

@@ -210,8 +210,8 @@ ngx_http_katalo_resolve_handler(ngx_resolver_ctx_t *ctx)
 {
     time_t                   ttl;
     ngx_int_t                rc, state;
-    ngx_array_t              addrs;
     ngx_pool_t              *pool;
+    ngx_array_t              addrs;
     ngx_http_katalo_host_t  *host;
 
     host = ctx->data;

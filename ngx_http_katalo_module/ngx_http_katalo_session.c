@@ -115,12 +115,12 @@ ngx_http_katalo_session_set(ngx_peer_connection_t *pc, void *data)
 static void
 ngx_http_katalo_session_save(ngx_peer_connection_t *pc, void *data)
 {
-    ngx_str_t                    name;
-    ngx_ssl_session_t           *ssl_session;
-    ngx_http_katalo_ctx_t       *ctx;
-    ngx_http_katalo_session_t   *session;
-    ngx_http_katalo_sessions_t  *sessions;
-    ngx_http_katalo_main_conf_t *kmcf;
+    ngx_str_t                     name;
+    ngx_ssl_session_t            *ssl_session;
+    ngx_http_katalo_ctx_t        *ctx;
+    ngx_http_katalo_session_t    *session;
+    ngx_http_katalo_sessions_t   *sessions;
+    ngx_http_katalo_main_conf_t  *kmcf;
 
     ctx = ngx_http_katalo_ctx_peer(pc);
 

@@ -18,6 +18,7 @@
 
 #include "ngx_http_katalo_usage_flush.h"
 #include "ngx_http_katalo_usage_log.h"
+
 #include <openssl/rand.h>
 
 
