@@ -295,7 +295,7 @@ ngx_int_t
 ngx_http_katalo_consumers_free(ngx_http_katalo_usage_t *usage,
     ngx_http_katalo_sh_consumer_t *entry)
 {
-    uint64_t                        *gone;
+    uint64_t                         count, *gone;
     ngx_uint_t                       i, n;
     ngx_atomic_t                    *counters, *link;
     ngx_http_katalo_sh_consumers_t  *csh;
@@ -321,8 +321,11 @@ ngx_http_katalo_consumers_free(ngx_http_katalo_usage_t *usage,
     gone = usage->sh->keys[entry->row].gone;
 
     for (i = 0; i < NGX_HTTP_KATALO_CONSUMER_COUNTERS; i++) {
-        ngx_http_katalo_consumers_note(csh, &gone[i], gone[i]
-                            - ngx_http_katalo_consumers_counted(counters[i]));
+        count = ngx_http_katalo_consumers_counted(counters[i]);
+
+        if (count) {
+            ngx_http_katalo_consumers_note(csh, &gone[i], gone[i] - count);
+        }
     }
 
     for (link = ngx_http_katalo_consumers_bucket(csh, entry->row, entry->hash);

@@ -25,6 +25,7 @@ my %bound = (
     'credentials: key' => 1880,
     'consumer: $remote_user' => 205,
     'consumer: $ssl_client_s_dn' => 218,
+    'consumer: another each time' => 2110,
     'TLS: key' => 2020,
     'TLS: $variable' => 3020,
     'TLS: two lines' => 2150,

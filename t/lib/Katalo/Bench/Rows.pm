@@ -136,6 +136,12 @@ sub _consumers {
         { name => 'consumer: $ssl_client_s_dn', %certificate,
           base => 'certificate: bare', http => _certificates(
               "katalo_consumer \$ssl_client_s_dn; $attach $plain") },
+
+        # more of them than there is room for
+        { name => 'consumer: another each time', module => 1, base => 'key',
+          http => _http("katalo_zone 1m consumers=8; $key",
+                        "katalo_consumer \$connection_requests; "
+                        . "$attach $plain") },
     );
 }
 
