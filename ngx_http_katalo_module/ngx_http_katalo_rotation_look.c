@@ -95,7 +95,6 @@ ngx_http_katalo_rotation_begin(ngx_http_katalo_rotation_t *rotation,
 static void
 ngx_http_katalo_rotation_readable(ngx_http_katalo_rotation_t *rotation)
 {
-    ngx_file_info_t         fi;
     ngx_http_katalo_key_t  *key;
 
     key = rotation->key;
@@ -107,13 +106,6 @@ ngx_http_katalo_rotation_readable(ngx_http_katalo_rotation_t *rotation)
     rotation->unreadable = 1;
 
     ngx_http_katalo_state_unreadable(key);
-
-    /* a directory that may not be searched is not a failure of the file */
-
-    if (ngx_file_info(key->path.data, &fi) == NGX_FILE_ERROR) {
-        rotation->error.err = ngx_errno;
-        rotation->error.text = ngx_http_katalo_rotation_missing;
-    }
 
     ngx_log_error(NGX_LOG_NOTICE, rotation->log, NGX_EACCES,
                   "katalo: key \"%V\" is rotated on reload only: this "
@@ -329,7 +321,7 @@ ngx_http_katalo_rotation_failed(ngx_http_katalo_rotation_t *rotation,
     key = rotation->key;
 
     if (rotation->unreadable && err == NGX_EACCES
-        && text != rotation->error.text)
+        && text != ngx_http_katalo_rotation_missing)
     {
         ngx_log_error(NGX_LOG_NOTICE, rotation->log, err,
                       "katalo: key \"%V\": \"%V\" was changed, reload nginx "
@@ -343,7 +335,11 @@ ngx_http_katalo_rotation_failed(ngx_http_katalo_rotation_t *rotation,
         ngx_memzero(&key->file_id, sizeof(ngx_http_katalo_file_id_t));
     }
 
-    if (rotation->error.err == err && rotation->error.text == text) {
+    /* a directory that may not be searched is not a failure of the file */
+
+    if ((rotation->unreadable && err == NGX_EACCES)
+        || (rotation->error.err == err && rotation->error.text == text))
+    {
         return;
     }
 

@@ -167,6 +167,18 @@ SKIP: {
     becomes('no yes 0', 'a file that is closed to workers again');
     ok($other->reload(gone => 1), 'a reload');
     is(state(), 'no yes 0', 'a reload does not mend the file');
+
+    my $keys = $other->prefix . '/keys';
+
+    $other->mark_log;
+    chmod 0700, $keys;
+    becomes('no yes 0', 'nor does a directory that is closed to workers');
+    unlike($other->error_log, qr/was changed/, 'which is not logged');
+
+    ok($other->reload(gone => 1), 'a reload with it');
+    chmod 0640, $file;
+    chmod 0755, $keys;
+    becomes('yes no 1', 'a file in a directory that is open again');
 }
 
 done_testing();
