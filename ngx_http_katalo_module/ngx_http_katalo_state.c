@@ -47,6 +47,10 @@ ngx_http_katalo_state_publish(ngx_http_katalo_key_t *key)
         shkey->unreadable = 0;
         shkey->usable = usable;
 
+        /* the id may be the same */
+
+        shkey->replaced = key->published ? shkey->replaced | key->changed : 0;
+
         if (usable) {
             ngx_http_katalo_state_set_current(key);
         }
@@ -228,7 +232,7 @@ ngx_http_katalo_state_current(ngx_http_katalo_key_t *key)
 
     shkey = ngx_http_katalo_rows_find(key);
 
-    current = shkey ? shkey->usable
+    current = shkey ? shkey->usable && !shkey->replaced
                       && shkey->current_hash == ngx_http_katalo_state_hash(key)
                     : !(key->usage->sh->replaced
                         & ngx_http_katalo_state_bit(key));

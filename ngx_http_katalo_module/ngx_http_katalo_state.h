@@ -27,7 +27,10 @@ void ngx_http_katalo_state_take(ngx_http_katalo_key_t *key);
 /* without the mutex: logs that there was no room, if that is new */
 void ngx_http_katalo_state_log_full(ngx_http_katalo_key_t *key);
 
-/* is the id that this process has the current one? */
+/*
+ * Is the key that this process has from the master the current one?  0 also if
+ * another one was installed since, and the same id again.
+ */
 ngx_uint_t ngx_http_katalo_state_current(ngx_http_katalo_key_t *key);
 
 /* has any process the key? */

@@ -97,6 +97,7 @@ typedef struct {
     uint32_t                      current_hash;
     ngx_uint_t                    known;    /* there was one */
     ngx_uint_t                    usable;
+    ngx_uint_t                    replaced; /* in the latest conf */
     ngx_atomic_t                  rejected; /* slot + 1 */
     time_t                        leaked;   /* a client had a key last */
 

@@ -15,7 +15,8 @@ use Time::HiRes qw(sleep);
 use Katalo::Test qw(:all);
 use Katalo::Upstream qw(expects_auth);
 
-my %key = map { $_ => new_key($_) } qw(one two three four);
+my %key = (other => new_key('one'),
+           map { $_ => new_key($_) } qw(one two three four));
 my $up = Katalo::Upstream->new;
 
 
@@ -147,6 +148,28 @@ EOC
     is(status($gateway, 'production')->{rotations}, 2, 'two rotations');
 
     lacks_secrets($gateway->error_log, 'no secret is in the error log');
+}
+
+{
+    my $gateway = gateway(<<'EOC')->start;
+katalo_key production file:%KEY:production% check=100ms;
+EOC
+
+    $gateway->set_key(production => $key{other});
+    both_log($gateway, '"production" id "one" has a new secret',
+             'another secret of the same id');
+    is(sent_by_new_workers($gateway, 'production'), 'other other other',
+       'new workers use it');
+
+    $gateway->set_key(production => "no key\n");
+    is(sent_by_new_workers($gateway, 'production'), '503 503 503',
+       'the one of before does not come back where the file is bad');
+
+    $gateway->set_key(production => $key{one});
+    ok($gateway->reload(gone => 1), 'a reload');
+    $gateway->set_key(production => "no key\n");
+    is(sent_by_new_workers($gateway, 'production'), 'one one one',
+       'what it has read is used');
 }
 
 SKIP: {
