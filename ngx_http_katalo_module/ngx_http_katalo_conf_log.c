@@ -125,7 +125,14 @@ ngx_http_katalo_conf_log_path(ngx_conf_t *cf,
         return ngx_syslog_process_conf(cf, log->peer);
     }
 
-    if (name->len == 0 || ngx_http_script_variables_count(name)) {
+    /* a mistyped "off", or a path that was left out */
+
+    if (name->len == 0
+        || ngx_http_script_variables_count(name)
+        || ngx_strcasecmp(name->data, (u_char *) "off") == 0
+        || ngx_strcasecmp(name->data, (u_char *) "on") == 0
+        || ngx_strncmp(name->data, "interval=", 9) == 0)
+    {
         return ngx_http_katalo_conf_error(cf,
                    "invalid path \"%V\" in \"katalo_usage_log\", use a path "
                    "without variables, \"syslog:\" or \"off\"", name);
