@@ -121,7 +121,8 @@ ngx_http_katalo_usage_log_create(ngx_cycle_t *cycle,
         ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
                       ngx_open_file_n " \"%V\" failed%s in %V:%ui",
                       &log->name,
-                      ngx_errno == ENXIO ? ", a pipe needs a reader" : "",
+                      ngx_errno == ENXIO ? ", a pipe needs a reader, and a "
+                                           "socket \"syslog:\"" : "",
                       &log->place.file, log->place.line);
         return NGX_INVALID_FILE;
     }

@@ -8,6 +8,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use IO::Socket::UNIX;
 use Test::More;
 
 use Katalo::Test qw(:all);
@@ -71,6 +72,15 @@ my (undef, $output) = $config->test(http => 'katalo_usage_log none/log;');
 
 like($output, qr{open\(\) "\S+/none/log" failed in \S+\.conf:\d+ \(2: },
      'a directory that is not there');
+
+my $path = $config->gateway->prefix . '/socket';
+my $socket = IO::Socket::UNIX->new(Local => $path, Listen => 1)
+    or die "$path: $!\n";
+
+(undef, $output) = $config->test(http => "katalo_usage_log $path;");
+
+like($output, qr{open\(\) "\S+/socket" failed, .* a socket "syslog:" in \S+:\d},
+     'a socket');
 
 $config->refuses('twice', qr/"katalo_usage_log" directive is duplicate/,
                  http => "katalo_usage_log off; katalo_usage_log $log; #!");
