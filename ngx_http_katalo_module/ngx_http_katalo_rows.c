@@ -159,6 +159,8 @@ ngx_http_katalo_rows_assign(ngx_http_katalo_usage_t *usage)
         /* also what a process has left that was killed while it emptied it */
 
         shkey = &usage->sh->keys[row];
+
+        ngx_http_katalo_stripes_clear_row(usage->sh, row);
         ngx_http_katalo_zone_init_row(shkey);
 
         ngx_memcpy(shkey->data, key->name.data, key->name.len);
@@ -232,8 +234,9 @@ ngx_http_katalo_rows_empty(ngx_http_katalo_usage_t *usage, ngx_uint_t row)
 
     ngx_http_katalo_consumed_forget(usage, row);
 
-    ngx_http_katalo_stripes_clear_row(sh, row);
-    ngx_http_katalo_zone_init_row(&sh->keys[row]);
+    /* before its counters are cleared: the usage log would have less */
+
+    sh->keys[row].name.len = 0;
 
     return 1;
 }
