@@ -10,10 +10,9 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::More;
-use Time::HiRes qw(sleep);
 
 use Katalo::Test qw(:all);
-use Katalo::Test::Process qw(children title);
+use Katalo::Test::Process qw(children slurp);
 use Katalo::Upstream;
 
 use constant WORKERS => 2;
@@ -31,6 +30,7 @@ sub http {
     katalo_key emptied file:%KEY:emptied$n% check=100ms;
     katalo_key broken file:%KEY:broken$n% check=100ms;
     katalo_key replaced file:%KEY:replaced$n% check=100ms;
+    proxy_read_timeout 1h;
     %UPSTREAM%
     server {
         listen 127.0.0.1:%PORT%;
@@ -71,12 +71,38 @@ sub set_old_file {
 }
 
 
+my @held;
+
+
+# Gives each of these workers a request that hangs: it cannot leave before.
+sub hold {
+    my @workers = @_;
+
+    for my $worker (@workers) {
+        my @others = grep { $_ != $worker } @workers;
+        my $there = grep { /x-hang/ } $up->targets;
+
+        kill 'STOP', @others;
+        wait_until(sub { !grep { slurp("/proc/$_/stat") !~ /\) T / } @others })
+            or die "a worker does not stop\n";
+        push @held, $gateway->connection;
+        $held[-1]->write("GET /broken/x-hang HTTP/1.1\r\nHost: x\r\n\r\n");
+        wait_until(sub { $there < grep { /x-hang/ } $up->targets })
+            or die "a request does not arrive\n";
+        kill 'CONT', @others;
+    }
+
+    return;
+}
+
+
 # Old workers sleep while the configuration changes; returns them.
 sub reload_asleep {
     my ($http) = @_;
     my @old = $gateway->worker_pids;
     my %old = map { $_ => 1 } @old;
 
+    hold(@old);
     kill 'STOP', @old;
     $gateway->configure(http => $http);
     $gateway->signal('HUP');
@@ -90,17 +116,22 @@ sub reload_asleep {
 }
 
 
-# They have slept for longer than their interval, so that they look at their
-# files before they leave.
+# They go on, and may leave when each of them has told of what it has seen.
 sub wake {
-    my @old = @_;
+    my ($old, @said) = @_;
 
-    sleep 0.2;
-    kill 'CONT', @old;
+    kill 'CONT', @$old;
+
+    for my $said (@said) {
+        ok($gateway->wait_for_log(qr/(?:$said.*?){@{[ WORKERS ]}}/s),
+           'old workers have seen their files');
+    }
+
+    $_->close for splice @held;
 
     return wait_until(sub {
         my %now = map { $_ => 1 } children($gateway->master_pid);
-        return !grep { $now{$_} } @old;
+        return !grep { $now{$_} } @$old;
     }) || die "old workers stay\n";
 }
 
@@ -115,14 +146,14 @@ set_old_file(emptied1 => '');
 set_old_file(broken1 => "no key\n");
 set_old_file(replaced1 => $key{three});
 
-$gateway->mark_log;
-wake(@old);
+my @said = (qr/"emptied" id "one" is revoked/, qr/"broken".* holds no key/,
+            qr/"replaced" is rotated from id "one" to "three"/);
 
-for my $said (qr/"emptied" id "one" is revoked/, qr/"broken".* holds no key/,
-              qr/"replaced" is rotated from id "one" to "three"/)
-{
-    is(() = $gateway->error_log =~ /$said/g, WORKERS,
-       'old workers have seen their files');
+$gateway->mark_log;
+wake(\@old, @said);
+
+for my $said (@said) {
+    is(() = $gateway->error_log =~ /$said/g, WORKERS, 'and each says so once');
 }
 
 is(status('emptied')->{usable}, 1, 'an old file that is empty revokes nothing');
@@ -158,10 +189,8 @@ $gateway->mark_log;
 $gateway->set_key(emptied1 => "no key\n");
 ok($gateway->wait_for_log(qr/(?:"emptied".* holds no key.*?){2}/s),
    'a bad new file');
-wake(@old);
-like($gateway->error_log, qr/"emptied": "\S+emptied2" is usable again/,
-     'a good old one');
-is(status('emptied')->{source_ok}, 0, 'is not that of the key');
+wake(\@old, qr/"emptied": "\S+emptied2" is usable again/);
+is(status('emptied')->{source_ok}, 0, 'a good old one is not that of the key');
 
 
 # The new file has another secret of the same id; Katalo rejects the old one,
