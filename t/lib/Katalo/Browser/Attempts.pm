@@ -85,14 +85,30 @@ sub new {
     $page->value($script);
     $self->{result} = $page->value(
         'attempt(' . _quote("$self->{to}?run=$self->{run}") . ')');
-    $self->_navigate($page);
 
-    wait_until(sub { !grep { !$self->logged($_) } $self->names })
-        or die 'nothing came of: '
-               . join(', ', grep { !$self->logged($_) } $self->names) . "\n";
+    # what the page has begun is given up when it ends
+    $self->_wait_for(keys %{ $self->{result}{learned} });
+    $self->_navigate($page);
+    $self->_wait_for(@navigations);
     $page->close;
 
     return $self;
+}
+
+
+# Until each of these ways, but for those withheld, has come to the gateway.
+sub _wait_for {
+    my ($self, @names) = @_;
+    my %wanted = map { $_ => 1 } @names;
+    my @missing;
+
+    wait_until(sub {
+        my %seen = map { $_->{attempt} => 1 } $self->logged;
+        @missing = grep { $wanted{$_} && !$seen{$_} } $self->names;
+        return !@missing;
+    }) or die 'nothing came of: ' . join(', ', @missing) . "\n";
+
+    return;
 }
 
 
