@@ -12,10 +12,9 @@ use warnings;
 use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::SSL;
-use Time::HiRes qw(time);
 
 use Katalo::Test::Certificates qw(certificate certificate_key);
-use Katalo::Test::Process;
+use Katalo::Test::Process qw(now);
 use Katalo::Test::Response;
 use Katalo::Test::Tool;
 
@@ -105,7 +104,7 @@ sub read_response {
     my ($self, $method) = @_;
     my ($response, @interim);
 
-    $self->{deadline} = time + $self->{timeout};
+    $self->{deadline} = now() + $self->{timeout};
 
     do {
         $response = Katalo::Test::Response->parse_head($self->{buffer});
@@ -182,7 +181,7 @@ sub _read_chunks {
 sub _fill {
     my ($self) = @_;
     my $socket = $self->{socket};
-    my $left = $self->{deadline} - time;
+    my $left = $self->{deadline} - now();
 
     my $pending = $socket->can('pending') && $socket->pending;
     if (!$pending && !IO::Select->new($socket)->can_read($left > 0 ? $left : 0))
@@ -201,7 +200,7 @@ sub _fill {
 sub is_closed {
     my ($self, $timeout) = @_;
 
-    $self->{deadline} = time + ($timeout // $self->{timeout});
+    $self->{deadline} = now() + ($timeout // $self->{timeout});
     1 while $self->_fill;
 
     return $self->{eof} // 0;

@@ -8,11 +8,11 @@ use warnings;
 use Exporter qw(import);
 use POSIX qw(:sys_wait_h);
 use Scalar::Util qw(weaken);
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep clock_gettime CLOCK_MONOTONIC);
 
 use Katalo::Test::Tool;
 
-our @EXPORT_OK = qw(wait_until children serves title slurp);
+our @EXPORT_OK = qw(wait_until now children serves title slurp);
 
 # Seconds that a busy machine may take for anything; a test that succeeds does
 # not wait for their end.
@@ -125,14 +125,20 @@ END {
 }
 
 
-# Waits until the condition holds; returns its last value.
+# Seconds, by a clock that nobody sets.
+sub now { return clock_gettime(CLOCK_MONOTONIC) }
+
+
+# Waits until the condition holds; returns its last value.  A test that was held
+# up itself looks once more.
 sub wait_until {
     my ($condition, $timeout) = @_;
-    my $end = time + ($timeout // PATIENCE) * Katalo::Test::Tool::slowness();
+    my $end = now() + ($timeout // PATIENCE) * Katalo::Test::Tool::slowness();
 
     while (1) {
+        my $late = now() > $end;
         my $result = $condition->();
-        return $result if $result || time > $end;
+        return $result if $result || $late;
         sleep 0.01;
     }
 }
