@@ -107,7 +107,7 @@ sub moves_to {
 
     return ok(wait_until(sub {
         $gateway->request('GET', '/')->body eq $address;
-    }, 30), "the address is $address");
+    }), "the address is $address");
 }
 
 
