@@ -79,7 +79,9 @@ sub wait_up {
     my ($self) = @_;
     my $end = time + PATIENCE;
 
-    while (time < $end) {
+    while (1) {
+        my $late = time >= $end;
+
         if (!$self->is_running) {
             return $self->reports || $self->{status} != 256 ? 'died'
                                                              : 'refused';
@@ -88,10 +90,9 @@ sub wait_up {
         return 'up' if -s "$self->{directory}/pid"
                        && IO::Socket::INET->new(PeerAddr => '127.0.0.1',
                                                 PeerPort => $self->{port});
+        return 'died' if $late;
         sleep 0.004;
     }
-
-    return 'died';
 }
 
 
