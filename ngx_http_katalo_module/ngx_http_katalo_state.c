@@ -228,6 +228,12 @@ ngx_http_katalo_state_current(ngx_http_katalo_key_t *key)
     ngx_uint_t                 current;
     ngx_http_katalo_sh_key_t  *shkey;
 
+    /* it has installed the key itself */
+
+    if (ngx_process == NGX_PROCESS_SINGLE) {
+        return 1;
+    }
+
     ngx_http_katalo_zone_lock(key->usage);
 
     shkey = ngx_http_katalo_rows_find(key);

@@ -48,4 +48,23 @@ for my $size (1, 2, 4) {
 
 ok($gateway->is_running, 'it goes on');
 
+
+# it has installed the key itself, so no reload would lose it
+
+my $optional = gateway_http(key => 'check=50ms optional');
+
+$gateway->mark_log;
+$gateway->configure(http => $optional);
+$gateway->signal('HUP');
+ok($gateway->wait_for_log(qr/katalo: ngx_http_katalo_module/),
+   'reloaded with an optional key');
+follows('last', 'a key file is followed');
+
+$gateway->set_key('production', "no key\n");
+ok($gateway->wait_for_log(qr/"production": .* holds no key/), 'a bad file');
+$gateway->mark_log;
+$gateway->signal('HUP');
+ok($gateway->wait_for_log(qr/the one with id "last" stays in use/),
+   'the key stays after a reload');
+
 done_testing();
