@@ -238,10 +238,13 @@ ngx_http_katalo_state_current(ngx_http_katalo_key_t *key)
 
     shkey = ngx_http_katalo_rows_find(key);
 
-    current = shkey ? shkey->usable && !shkey->replaced
-                      && shkey->current_hash == ngx_http_katalo_state_hash(key)
-                    : !(key->usage->sh->replaced
-                        & ngx_http_katalo_state_bit(key));
+    /* the key may have been replaced before it had the row */
+
+    current = !(key->usage->sh->replaced & ngx_http_katalo_state_bit(key))
+              && (shkey == NULL
+                  || (shkey->usable && !shkey->replaced
+                      && shkey->current_hash
+                         == ngx_http_katalo_state_hash(key)));
 
     ngx_http_katalo_zone_unlock(key->usage);
 

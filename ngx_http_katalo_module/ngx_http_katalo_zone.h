@@ -179,7 +179,7 @@ typedef struct {
     ngx_uint_t                    hand;     /* the slot to look at next */
     ngx_uint_t                    generation;   /* of the latest conf */
 
-    /* bits of keys without a row that were replaced, in the latest conf */
+    /* bits of keys that were replaced without a row, in the latest conf */
     ngx_uint_t                    replaced;
 
     ngx_http_katalo_sh_key_t     *keys;

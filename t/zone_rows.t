@@ -131,6 +131,10 @@ for my $log (1, 0) {
     ok($gateway->wait_for_log(qr/"b3" is rotated from id "idb3"/),
        "$of: b3 is rotated");
 
+    $gateway->set_key(b1 => new_key('idb1'));
+    ok($gateway->wait_for_log(qr/"b1" id "idb1" has a new secret/),
+       "$of: b1 has another secret of its id");
+
     # what a new worker process would begin with is not the latest key
 
     $gateway->set_key(b3 => "no key\n");
@@ -167,6 +171,18 @@ for my $log (1, 0) {
     is(status_of($gateway, "b$_")->{rotations}, 0, "$of: b$_ was not rotated")
         for 1 .. $rows;
     is($gateway->status->{unattributed}, $sent, "$of: all are attributed");
+
+    # what was replaced without a row does not come back with one
+
+    $gateway->mark_log;
+    $gateway->set_key(b1 => "no key\n");
+    ok($gateway->wait_for_log(qr/key "b1": /), "$of: b1 has a bad file");
+    $gateway->kill_worker;
+    is(ask($gateway, 'b1', 1), 503, "$of: the old secret stays away");
+    $gateway->mark_log;
+    $gateway->set_key(b1 => new_key('idb1'));
+    ok($gateway->wait_for_log(qr/key "b1": .* is usable again/),
+       "$of: it is mended, too");
 
     # the same names once more, so that rows are found by name
 
