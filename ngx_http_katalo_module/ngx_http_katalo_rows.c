@@ -197,7 +197,7 @@ ngx_http_katalo_rows_free(ngx_http_katalo_usage_t *usage, ngx_uint_t *next)
 
     while (*next < 2 * sh->rows) {
         n = (*next)++;
-        row = n % sh->rows;
+        row = (n < sh->rows) ? n : n - sh->rows;
 
         if (n < sh->rows ? sh->keys[row].name.len == 0
                          : ngx_http_katalo_rows_empty(usage, row))
