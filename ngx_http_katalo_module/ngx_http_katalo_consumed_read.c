@@ -83,10 +83,6 @@ ngx_http_katalo_consumed_forget(ngx_http_katalo_usage_t *usage,
 
         ngx_http_katalo_consumers_unlock(usage);
     }
-
-    /* what a process was killed in would change the row of another key */
-
-    ngx_http_katalo_consumed_settle(usage);
 }
 
 

@@ -234,6 +234,10 @@ ngx_http_katalo_rows_empty(ngx_http_katalo_usage_t *usage, ngx_uint_t row)
 
     ngx_http_katalo_consumed_forget(usage, row);
 
+    /* what a killed process has left to do is not done to another key */
+
+    ngx_http_katalo_consumed_settle(usage);
+
     /* before its counters are cleared: the usage log would have less */
 
     sh->keys[row].name.len = 0;
