@@ -54,11 +54,15 @@ sub has_feature {
 }
 
 
-sub modules {
-    my $module = $ENV{TEST_NGINX_MODULE}
-                 // "$repository/objs/ngx_http_katalo_module.so";
+# '' where it is built into nginx
+sub module {
+    return $ENV{TEST_NGINX_MODULE}
+           // "$repository/objs/ngx_http_katalo_module.so";
+}
 
-    return grep { length } split(' ', $ENV{TEST_NGINX_LOAD} // ''), $module;
+
+sub modules {
+    return grep { length } split(' ', $ENV{TEST_NGINX_LOAD} // ''), module();
 }
 
 
