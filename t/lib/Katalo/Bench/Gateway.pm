@@ -9,17 +9,12 @@ package Katalo::Bench::Gateway;
 #   $gateway->pid; $gateway->port; $gateway->stop;
 #
 # A row is one of Katalo::Bench::Rows.  "still" is t/bench/still.c.
-#
-# Some functions of glibc and OpenSSL take another way near the end of a page,
-# and where things are in memory depends on the environment and on the lengths
-# of paths: a gateway has no environment, and its module a path of one length.
 
 use strict;
 use warnings;
 
 use parent qw(Katalo::Test::Prefix);
 
-use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Temp;
 use IO::Socket::INET;
@@ -46,8 +41,7 @@ sub new {
     $self->{process} = Katalo::Test::Process->spawn(
         command => [@{ $option{tool} // [] }, $self->_command],
         output => "$self->{prefix}/logs/output",
-        env => { map({ $_ => undef } keys %ENV),
-                 $option{still} ? (LD_PRELOAD => _library()) : () });
+        env => $option{still} ? { LD_PRELOAD => _library() } : {});
 
     wait_until(sub { $self->_is_open || !$self->{process}->is_running }, 600);
 
@@ -80,7 +74,7 @@ sub _command {
     }
 
     local $ENV{TEST_NGINX_LOAD} = join ' ', @{ $row->{modules} // [] };
-    local $ENV{TEST_NGINX_MODULE} = $row->{module} ? $self->_module : '';
+    local $ENV{TEST_NGINX_MODULE} = '' if !$row->{module};
 
     my $text = Katalo::Test::Nginx::config(
         main => 'master_process off; ' . ($row->{main} // ''), workers => 1,
@@ -89,19 +83,6 @@ sub _command {
     $self->write_file('conf/nginx.conf', $self->expand($text), 0600);
 
     return Katalo::Test::Nginx::command($self->{prefix}, 'nginx.conf');
-}
-
-
-# A path of one length.
-sub _module {
-    my ($self) = @_;
-    my $module = Katalo::Test::Nginx::module();
-
-    return '' if !length $module;
-
-    symlink abs_path($module), "$self->{prefix}/module.so" or die "link: $!\n";
-
-    return "$self->{prefix}/module.so";
 }
 
 

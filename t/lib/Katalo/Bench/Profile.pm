@@ -8,10 +8,10 @@ package Katalo::Bench::Profile;
 #
 # Figures are per request: two runs of requests, one twice as long as the
 # other, differ by those requests alone.  Each is made three times, and the
-# least counts: a busy machine only adds to a run (an answer comes in two
-# pieces).  "repeats" is false where the three differ.  %with is what
-# Katalo::Bench::Gateway->new takes (key, backend), and keep, a path where the
-# profile of the last run is left for callgrind_annotate.
+# least counts: a busy machine only adds to a run.  "repeats" is false where the
+# three differ.  %with is what Katalo::Bench::Gateway->new takes (key, backend),
+# and keep, a path where the profile of the last run is left for
+# callgrind_annotate.
 
 use strict;
 use warnings;

@@ -54,15 +54,11 @@ sub has_feature {
 }
 
 
-# '' where it is built into nginx
-sub module {
-    return $ENV{TEST_NGINX_MODULE}
-           // "$repository/objs/ngx_http_katalo_module.so";
-}
-
-
 sub modules {
-    return grep { length } split(' ', $ENV{TEST_NGINX_LOAD} // ''), module();
+    my $module = $ENV{TEST_NGINX_MODULE}
+                 // "$repository/objs/ngx_http_katalo_module.so";
+
+    return grep { length } split(' ', $ENV{TEST_NGINX_LOAD} // ''), $module;
 }
 
 
